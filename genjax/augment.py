@@ -1,0 +1,112 @@
+"""Augmentations of image batches: differentiable pure functions of a key.
+
+A GAN applies them to all that its discriminator sees, real and fake, in the loss and in its
+penalties, so that they do not leak into the samples (Zhao et al. 2020,
+https://arxiv.org/abs/2006.10738); a VAE applies them to its training images.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from genjax.random import stream
+
+
+class Augment(NamedTuple):
+    """`apply(memory, key, x) -> x`; most have no memory.
+
+    Attributes:
+      apply: `(memory, key, x) -> x`, differentiable in `x`.
+      init: `key -> memory`.
+      update: `(memory, context) -> memory`, once a step of the player who owns it; None for an
+        augmentation without memory.
+    """
+
+    apply: Callable[[PyTree, Array, Array], Array]
+    init: Callable[[Array], PyTree] = lambda key: ()
+    update: Callable[[PyTree, Any], PyTree] | None = None
+
+
+AugmentLike = Augment | Callable[..., Augment]
+
+
+def flip(probability: float = 0.5) -> Augment:
+    """Mirrors each image left to right with a probability.
+
+    Args:
+      probability: in [0, 1].
+    """
+
+    def apply(memory, key, x):
+        flipped = jax.random.bernoulli(key, probability, (len(x), 1, 1, 1))
+        return jnp.where(flipped, x[:, :, ::-1], x)
+
+    return Augment(apply)
+
+
+def translate(ratio: float = 0.125, fill: float = -1.0) -> Augment:
+    """Shifts each image by up to `ratio` of its size along each axis.
+
+    Args:
+      ratio: the greatest shift as a share of height and width, in [0, 1].
+      fill: what fills the rim; -1 is black.
+    """
+
+    def apply(memory, key, x):
+        reach = [round(ratio * size) for size in x.shape[1:3]]
+        padded = jnp.pad(
+            x, ((0, 0), *((r, r) for r in reach), (0, 0)), constant_values=jnp.float32(fill)
+        )
+        highs = 2 * jnp.array(reach) + 1
+        starts = jax.random.randint(key, (len(x), 2), 0, highs[None])
+
+        def crop(image, start):
+            return jax.lax.dynamic_slice(image, (start[0], start[1], 0), x.shape[1:])
+
+        return jax.vmap(crop)(padded, starts)
+
+    return Augment(apply)
+
+
+def brightness(strength: float = 0.5) -> Augment:
+    """Adds one random number in `[-strength, strength]` to all of an image.
+
+    Args:
+      strength: in units of the [-1, 1] scale.
+    """
+
+    def apply(memory, key, x):
+        shift = jax.random.uniform(key, (len(x), 1, 1, 1), minval=-strength, maxval=strength)
+        return x + shift
+
+    return Augment(apply)
+
+
+def chain(*augments: Augment) -> Augment:
+    """One after the other, each with a stream and a memory of its own.
+
+    Args:
+      *augments: in the order in which they are applied.
+    """
+
+    def apply(memory, key, x):
+        for i, (augment, own) in enumerate(zip(augments, memory, strict=True)):
+            x = augment.apply(own, stream(key, f'augment{i}'), x)
+        return x
+
+    def init(key):
+        return tuple(a.init(stream(key, f'augment{i}')) for i, a in enumerate(augments))
+
+    def update(memory, context):
+        pairs = zip(augments, memory, strict=True)
+        return tuple(a.update(own, context) if a.update else own for a, own in pairs)
+
+    return Augment(apply, init, update if any(a.update for a in augments) else None)
+
+
+def augmenters(parts: Sequence[AugmentLike]) -> Augment:
+    """The chain of parts that are given made or as the functions that make them."""
+    return chain(*(part if isinstance(part, Augment) else part() for part in parts))

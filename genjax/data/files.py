@@ -1,0 +1,121 @@
+"""File formats: .npz and MNIST's idx, read with distrust of what their headers say."""
+
+import gzip
+import io
+import math
+import os
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+_CHUNK = 1 << 20
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says what was expected and what came."""
+
+
+def existing(path: str | os.PathLike) -> Path:
+    """`path` with `~` expanded, if there is a file.
+
+    Args:
+      path: of a file.
+
+    Raises:
+      DataError: there is none.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise DataError(f'{path}: expected a file, got {"a folder" if path.is_dir() else "none"}')
+    return path
+
+
+def read_npz(
+    path: str | os.PathLike, keys: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Shaped[np.ndarray, '...']]:
+    """Arrays of a .npz file by name; those that are not asked for are not read.
+
+    Args:
+      path: of the file.
+      keys: names of arrays that must be there.
+      optional: names of arrays that are left out where the file has none.
+
+    Raises:
+      DataError: no such file, a damaged one, a missing key, or objects in place of numbers.
+    """
+    path = existing(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix('.npy') for name in archive.namelist()]
+            if missing := [key for key in keys if key not in names]:
+                raise DataError(f'{path}: expected the keys {missing}, got {names}')
+            return {key: _npz_member(archive, key) for key in (*keys, *optional) if key in names}
+    except DataError:
+        raise
+    except Exception as error:  # a damaged zip raises a dozen kinds, by the byte that is wrong
+        raise DataError(f'{path}: expected a whole .npz file, got {error!r}') from error
+
+
+def _npz_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    # The whole member is read, which checks its CRC; numpy.load would trust the header's shape.
+    file = io.BytesIO(archive.read(f'{key}.npy'))
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    if dtype.hasobject:
+        raise DataError(f'{archive.filename}: expected an array of numbers, got objects in {key!r}')
+    data = file.read()
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise DataError(
+            f'{archive.filename}: expected {dtype} {shape} in {key!r}, got {len(data)} bytes'
+        )
+    return np.ndarray(shape, dtype, data, order='F' if fortran else 'C')
+
+
+def read_idx(path: str | os.PathLike, rank: int) -> UInt8[np.ndarray, '...']:
+    """The array of an idx file of unsigned bytes, gzipped or not.
+
+    Args:
+      path: of the file.
+      rank: number of dimensions that it should have.
+
+    Raises:
+      DataError: no such file, another magic number, or a size other than its header's.
+    """
+    path = existing(path)
+    try:
+        with open(path, 'rb') as raw:
+            zipped = raw.read(2) == b'\x1f\x8b'
+            raw.seek(0)
+            with gzip.open(raw) if zipped else raw as file:
+                header = file.read(4 * (1 + rank))
+                shape = _idx_shape(path, header, rank)
+                size = math.prod(shape)
+                # In pieces and one byte past the end: a lying header allocates nothing, a longer
+                # file shows, and gzip gets to check its CRC.
+                data = bytearray()
+                while part := file.read(min(_CHUNK, size + 1 - len(data))):
+                    data += part
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f'{path}: expected a readable idx file, got {error!r}') from error
+    if len(data) != size:
+        got = f'{len(data)} bytes' if len(data) < size else 'more'
+        raise DataError(f'{path}: expected {size} bytes of {list(shape)} in its header, got {got}')
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, header: bytes, rank: int) -> tuple[int, ...]:
+    if len(header) < 4 * (1 + rank):
+        raise DataError(
+            f'{path}: expected an idx header of {4 * (1 + rank)} bytes, got {len(header)}'
+        )
+    magic, *shape = struct.unpack(f'>{1 + rank}I', header)
+    if magic != 0x800 + rank:  # 8: unsigned bytes
+        raise DataError(f'{path}: expected the idx magic number {0x800 + rank}, got {magic}')
+    return tuple(shape)

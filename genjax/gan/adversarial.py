@@ -1,0 +1,185 @@
+"""A generator and a discriminator put together into a GAN."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from genjax.augment import Augment, chain
+from genjax.core import Batch, Metrics, Network, Player, State, Term, model, weighted_sum
+from genjax.gan.objectives import Objective
+from genjax.gan.round import Critique, apply_labelled, play
+from genjax.images import prepare, scale
+from genjax.nn.labels import check_labels
+from genjax.random import stream
+
+
+class GAN(NamedTuple):
+    """A generative adversarial network as pure, jitted functions.
+
+    Attributes:
+      init: `key -> State`.
+      train_step: `(state, batch) -> (state, metrics)`; a batch is `{'x': images [n b, h, w, c]}`,
+        with `'y'` where there are labels, and n the discriminator's updates in a step. Images are
+        uint8, or float in [-1, 1].
+      sample: `(state, key, n, y=None) -> images` [n, h, w, c], float32 in [-1, 1]. Without `y`
+        a conditional model draws labels evenly.
+      score: `(state, x, y=None) -> logits` [b] of the discriminator, as in evaluation.
+      generate: `(state, z, y=None) -> images`, what `sample` does with noise [n, latent_dim].
+      latent_dim: length of z.
+      image_shape: `(height, width, channels)`.
+      num_classes: None for a model without labels.
+      repeats: n, how many times the batch size a step takes.
+    """
+
+    init: Callable[[Key[Array, '']], State]
+    train_step: Callable[[State, Batch], tuple[State, Metrics]]
+    sample: Callable[..., Float[Array, 'n h w c']]
+    score: Callable[..., Float[Array, 'b']]
+    generate: Callable[..., Float[Array, 'n h w c']]
+    latent_dim: int
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    repeats: int
+
+
+def critic(network: Network) -> Network:
+    """A discriminator whose output `(logits, features)` becomes a `Critique`.
+
+    Args:
+      network: say `from_linen(DCGANDiscriminator(...), ...)`.
+    """
+
+    def apply(net, *inputs, **options):
+        out, net = network.apply(net, *inputs, **options)
+        return Critique(*out), net
+
+    return Network(network.init, apply)
+
+
+def adversarial(
+    generator: Network,
+    discriminator: Network,
+    *,
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    objective: Objective,
+    optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    discriminator_terms: Sequence[Term] = (),
+    generator_terms: Sequence[Term] = (),
+    augment: Augment | None = None,
+    num_classes: int | None = None,
+    n_critic: int = 1,
+    ema_decay: float | None = None,
+    microbatches: int = 1,
+) -> GAN:
+    """The two-player game of one generator and one discriminator.
+
+    Each step updates the discriminator `n_critic` times, each on real images of its own, then the
+    generator once. Both players of a step see the same noise.
+
+    Args:
+      generator: `z -> images`, or `(z, y) -> images`.
+      discriminator: `x -> Critique`, or `(x, y) -> Critique`.
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      objective: what the players minimize.
+      optimizers: the generator's and the discriminator's.
+      discriminator_terms: penalties and other terms of the discriminator, functions of a `Round`.
+      generator_terms: the same of the generator.
+      augment: of all that the discriminator sees.
+      num_classes: None for a model without labels.
+      n_critic: discriminator updates in a step.
+      ema_decay: of the generator that `sample` uses; None to use the trained one.
+      microbatches: pieces in which each batch is taken.
+    """
+    augment = augment or chain()
+    rounds = partial(play, generator, discriminator, augment, latent_dim)
+    terms = {
+        'discriminator': [_adversarial_term(objective.discriminator), *discriminator_terms],
+        'generator': [_adversarial_term(objective.generator), *generator_terms],
+    }
+    if augment.update is not None:
+        terms['discriminator'].append(_memory_term(augment))
+
+    def loss(player, state, key, batch):
+        played, after = rounds(state, key, batch)
+        total, after, metrics = weighted_sum(player, terms[player], after, played)
+        logits = {'real': played.real_out.logits, 'fake': played.fake_out.logits}
+        if player == 'discriminator':
+            metrics |= {f'{player}/{name}_logits': jnp.mean(x) for name, x in logits.items()}
+        return total, after, metrics
+
+    def player(name, optimizer, repeats):
+        return Player(
+            (name,), partial(loss, name), optimizer, repeats, microbatches, tuple(terms[name])
+        )
+
+    built = model(
+        {'generator': generator, 'discriminator': discriminator},
+        {
+            'discriminator': player('discriminator', optimizers[1], n_critic),
+            'generator': player('generator', optimizers[0], 1),
+        },
+        prepare=prepare(image_shape, num_classes),
+        ema={} if ema_decay is None else {'generator': ema_decay},
+    )
+    return GAN(
+        *built,
+        **_sampling(generator, latent_dim, num_classes),
+        latent_dim=latent_dim,
+        image_shape=tuple(image_shape),
+        num_classes=num_classes,
+        repeats=n_critic,
+        score=_scoring(discriminator, image_shape, num_classes),
+    )
+
+
+def _adversarial_term(half):
+    def apply(memory, round):
+        return half(round.real_out.logits, round.fake_out.logits), memory
+
+    return Term('adversarial', apply)
+
+
+def _memory_term(augment):
+    """Carries the memory of an augmentation; adds nothing to the loss."""
+
+    def apply(memory, round):
+        return jnp.float32(0), augment.update(memory, round)
+
+    return Term('augment', apply, augment.init)
+
+
+def _sampling(generator, latent_dim, num_classes):
+    @jax.jit
+    def generate(state, z, y=None):
+        if z.ndim != 2 or z.shape[1] != latent_dim:
+            raise ValueError(f'expected noise z [n, {latent_dim}], got {z.shape}')
+        y = check_labels(y, len(z), num_classes)
+        net = state.ema.get('generator', state.nets['generator'])
+        return apply_labelled(generator, net, z, y, train=False)[0].astype(jnp.float32)
+
+    @partial(jax.jit, static_argnames='n')
+    def sample(state, key, n, y=None):
+        z = jax.random.normal(stream(key, 'z'), (n, latent_dim))
+        if num_classes is not None and y is None:
+            y = jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
+        return generate(state, z, y)
+
+    return {'sample': sample, 'generate': generate}
+
+
+def _scoring(discriminator, image_shape, num_classes):
+    @jax.jit
+    def score(state, x, y=None):
+        x = scale(x, image_shape)
+        y = check_labels(y, len(x), num_classes)
+        out, _ = apply_labelled(discriminator, state.nets['discriminator'], x, y, train=False)
+        return jnp.mean(out.logits.reshape(len(x), -1), axis=1)
+
+    return score

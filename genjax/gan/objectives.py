@@ -1,0 +1,104 @@
+"""Adversarial objectives: what each player minimizes, as a function of the logits.
+
+Both halves take the logits of real and of fake images, so that relativistic losses fit, and return
+a loss per example; the step takes the mean.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.nn import relu, softplus
+from jaxtyping import Array
+
+
+class Objective(NamedTuple):
+    """`discriminator` and `generator`, each `(real_logits, fake_logits) -> loss`, per example."""
+
+    discriminator: Callable[[Array, Array], Array]
+    generator: Callable[[Array, Array], Array]
+
+
+ObjectiveLike = Objective | Callable[..., Objective]
+
+
+def _cross_entropy(real: Array, fake: Array, label_smoothing: float) -> Array:
+    """`-(1 - s) log sigmoid(r) - s log sigmoid(-r) - log sigmoid(-f)`."""
+    return softplus(-real) + label_smoothing * real + softplus(fake)
+
+
+def minimax(label_smoothing: float = 0.0) -> Objective:
+    """The first form of Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661), a zero-sum game.
+
+    `L_D = -log D(x) - log(1 - D(G(z)))`, `L_G = log(1 - D(G(z)))`, where `D = sigmoid(logits)`.
+    Where both distributions agree the optimal discriminator's value `-L_D` is `-log 4`.
+
+    Args:
+      label_smoothing: `s` makes the target of real images `1 - s` (one-sided; Salimans et al.
+        2016, https://arxiv.org/abs/1606.03498).
+    """
+    return Objective(
+        lambda real, fake: _cross_entropy(real, fake, label_smoothing),
+        lambda real, fake: -softplus(fake),
+    )
+
+
+def non_saturating(label_smoothing: float = 0.0) -> Objective:
+    """The second form of Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661).
+
+    `L_D = -log D(x) - log(1 - D(G(z)))`, `L_G = -log D(G(z))`: the generator's gradient does not
+    vanish where the discriminator is sure.
+
+    Args:
+      label_smoothing: `s` makes the target of real images `1 - s` (one-sided).
+    """
+    return Objective(
+        lambda real, fake: _cross_entropy(real, fake, label_smoothing),
+        lambda real, fake: softplus(-fake),
+    )
+
+
+def least_squares(label_smoothing: float = 0.0) -> Objective:
+    """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076), with targets 0 and 1.
+
+    `L_D = (D(x) - 1)^2 / 2 + D(G(z))^2 / 2`, `L_G = (D(G(z)) - 1)^2 / 2`, where `D` is the logit.
+
+    Args:
+      label_smoothing: `s` makes the target of real images `1 - s` (one-sided).
+    """
+    return Objective(
+        lambda real, fake: (jnp.square(real - (1 - label_smoothing)) + jnp.square(fake)) / 2,
+        lambda real, fake: jnp.square(fake - 1) / 2,
+    )
+
+
+def hinge() -> Objective:
+    """Lim and Ye 2017 (https://arxiv.org/abs/1705.02894), Miyato et al. 2018.
+
+    `L_D = max(0, 1 - D(x)) + max(0, 1 + D(G(z)))`, `L_G = -D(G(z))`.
+    """
+    return Objective(
+        lambda real, fake: relu(1 - real) + relu(1 + fake),
+        lambda real, fake: -fake,
+    )
+
+
+def wasserstein() -> Objective:
+    """Arjovsky et al. 2017 (https://arxiv.org/abs/1701.07875); wants a Lipschitz critic.
+
+    `L_D = D(G(z)) - D(x)`, `L_G = -D(G(z))`.
+    """
+    return Objective(lambda real, fake: fake - real, lambda real, fake: -fake)
+
+
+def relativistic() -> Objective:
+    """Relativistic pairing, Jolicoeur-Martineau 2019 (https://arxiv.org/abs/1807.00734).
+
+    `L_D = -log sigmoid(D(x) - D(G(z)))`, `L_G = -log sigmoid(D(G(z)) - D(x))`; with R1 and R2 it
+    is R3GAN's (Huang et al. 2024, https://arxiv.org/abs/2501.05441). A common shift of the logits
+    changes nothing.
+    """
+    return Objective(
+        lambda real, fake: softplus(fake - real),
+        lambda real, fake: softplus(real - fake),
+    )

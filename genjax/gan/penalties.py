@@ -1,0 +1,128 @@
+"""Gradient penalties: plain mathematics on a critic, and the same as terms of a discriminator.
+
+Norms are taken per example, over all axes but the first. The critic must not mix the examples of a
+batch: with batch norm in it these are not the gradients that the papers mean.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+
+from genjax.core import Term
+from genjax.gan.round import Critique
+from genjax.random import stream
+
+Critic = Callable[[Array], Critique]
+TermLike = Term | Callable[..., Term]
+
+
+def _gradients(critic: Critic, x: Array) -> Float[Array, 'b n']:
+    """The gradient of each example's logit with respect to that example, flattened."""
+    gradients = jax.grad(lambda x: jnp.sum(critic(x).logits))(x)
+    return gradients.reshape(len(x), -1)
+
+
+def zero_centered(critic: Critic, x: Float[Array, 'b ...']) -> Float[Array, 'b']:
+    """`|grad D(x)|^2 / 2`, R1 on real and R2 on fake images.
+
+    Args:
+      critic: `x -> Critique`.
+      x: where the gradient is taken.
+    """
+    return jnp.sum(jnp.square(_gradients(critic, x)), axis=1) / 2
+
+
+def one_centered(critic: Critic, x: Float[Array, 'b ...']) -> Float[Array, 'b']:
+    """`(|grad D(x)| - 1)^2`.
+
+    Args:
+      critic: `x -> Critique`.
+      x: where the gradient is taken.
+    """
+    # The norm's own gradient at zero is NaN; safe_norm's is zero.
+    return jnp.square(optax.safe_norm(_gradients(critic, x), 1e-12, axis=1) - 1)
+
+
+def interpolate(
+    key: Key[Array, ''], real: Float[Array, 'b ...'], fake: Float[Array, 'b ...']
+) -> Float[Array, 'b ...']:
+    """A random point between each pair, `e x + (1 - e) G(z)` with one `e ~ U(0, 1)` an example.
+
+    Args:
+      key: of the draw.
+      real: real images.
+      fake: as many fake ones.
+    """
+    e = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1))
+    return e * real + (1 - e) * fake
+
+
+def wgan_gp(weight: float = 10.0, every: int = 1) -> Term:
+    """`(|grad D(x)| - 1)^2` between real and fake images.
+
+    Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028).
+
+    Args:
+      weight: the paper's lambda.
+      every: compute it at every so manieth step, so many times as strong.
+    """
+
+    def apply(memory, round):
+        x = interpolate(stream(round.key, 'wgan_gp'), round.real, round.fake)
+        return one_centered(round.critic_real, x), memory
+
+    return Term('wgan_gp', apply, weight=weight, every=every)
+
+
+def dragan(weight: float = 10.0, scale: float = 0.5, every: int = 1) -> Term:
+    """`(|grad D(x + d)| - 1)^2` around real images, `d ~ N(0, (scale std(x))^2 I)`.
+
+    Kodali et al. 2017 (https://arxiv.org/abs/1705.07215).
+
+    Args:
+      weight: the paper's lambda.
+      scale: of the noise, in units of the batch's standard deviation.
+      every: compute it at every so manieth step, so many times as strong.
+    """
+
+    def apply(memory, round):
+        noise = jax.random.normal(stream(round.key, 'dragan'), round.real.shape)
+        x = round.real + scale * jnp.std(round.real) * noise
+        return one_centered(round.critic_real, x), memory
+
+    return Term('dragan', apply, weight=weight, every=every)
+
+
+def r1(weight: float = 10.0, every: int = 1) -> Term:
+    """`|grad D(x)|^2 / 2` on real images.
+
+    Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
+
+    Args:
+      weight: the paper's gamma.
+      every: compute it at every so manieth step, so many times as strong.
+    """
+
+    def apply(memory, round):
+        return zero_centered(round.critic_real, round.real), memory
+
+    return Term('r1', apply, weight=weight, every=every)
+
+
+def r2(weight: float = 10.0, every: int = 1) -> Term:
+    """`|grad D(G(z))|^2 / 2` on fake images.
+
+    Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
+
+    Args:
+      weight: the paper's gamma.
+      every: compute it at every so manieth step, so many times as strong.
+    """
+
+    def apply(memory, round):
+        return zero_centered(round.critic_fake, round.fake), memory
+
+    return Term('r2', apply, weight=weight, every=every)

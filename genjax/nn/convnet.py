@@ -1,0 +1,66 @@
+"""Convolutional encoders and decoders, without batch norm: each example stands for itself."""
+
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+from genjax.nn.conv import Conv, ConvTranspose
+from genjax.nn.mlp import with_labels
+from genjax.nn.sizes import stages
+
+
+class ConvEncoder(nn.Module):
+    """`images -> (mean, log_var)`, each [b, latent_dim], not bounded: 4x4 stride-2 convolutions.
+
+    Attributes:
+      latent_dim: length of z.
+      width: channels of the first layer; each layer after it has twice as many.
+      num_classes: with it labels are taken, one-hot beside the last features.
+      dropout: rate after each layer.
+    """
+
+    latent_dim: int
+    width: int = 32
+    num_classes: int | None = None
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
+        h = x
+        for i in range(stages(x.shape[1:])[1]):
+            h = nn.relu(Conv(self.width * 2**i, (4, 4), 2)(h))
+            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        h = with_labels(h.reshape(len(h), -1), y, self.num_classes)
+        h = nn.relu(nn.Dense(8 * self.width)(h))
+        mean, log_var = (nn.Dense(self.latent_dim, name=name)(h) for name in ('mean', 'log_var'))
+        return mean, log_var
+
+
+class ConvDecoder(nn.Module):
+    """`z -> outputs` [b, h, w, outputs], of no bounded range: 4x4 stride-2 transposed convolutions.
+
+    Attributes:
+      output_shape: `(height, width, outputs)`, of 28, 32, 64 or 128 pixels.
+      width: channels of the last hidden layer; each layer before it has twice as many.
+      num_classes: with it labels are taken, one-hot beside z.
+      dropout: rate after each hidden layer.
+    """
+
+    output_shape: tuple[int, int, int]
+    width: int = 32
+    num_classes: int | None = None
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b h w outputs']:
+        base, n = stages((*self.output_shape[:2], 1))
+        channels = self.width * 2 ** (n - 1)
+        h = nn.relu(nn.Dense(8 * self.width)(with_labels(z, y, self.num_classes)))
+        h = nn.relu(nn.Dense(base * base * channels)(h)).reshape(-1, base, base, channels)
+        for i in range(n - 1):
+            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+            h = nn.relu(ConvTranspose(channels // 2 ** (i + 1), (4, 4), 2)(h))
+        return ConvTranspose(self.output_shape[2], (4, 4), 2)(h)

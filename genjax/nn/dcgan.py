@@ -1,0 +1,105 @@
+"""The networks of DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.initializers import normal
+from jaxtyping import Array, Float, Int
+
+from genjax.nn.conv import Conv, ConvTranspose
+from genjax.nn.labels import check_labels
+from genjax.nn.norm import BatchNorm, LayerNorm
+from genjax.nn.sizes import stages
+
+_KERNEL = normal(0.02)
+_NORMS = ('batch', 'layer', 'none')
+
+
+def _scale_init(key, shape, dtype=jnp.float32):
+    """N(1, 0.02)."""
+    return 1.0 + normal(0.02)(key, shape, dtype)
+
+
+class DCGANGenerator(nn.Module):
+    """`z -> images` in [-1, 1]: project, then 4x4 stride-2 transposed convolutions.
+
+    Layers before a batch norm have no bias: its gradient would be zero but for rounding.
+
+    Attributes:
+      image_shape: `(height, width, channels)`; 28, 32, 64 or 128 pixels, 1 or 3 channels.
+      width: channels of the last hidden layer; each layer before it has twice as many.
+      num_classes: with it the batch norms are class-conditional.
+    """
+
+    image_shape: tuple[int, int, int]
+    width: int = 64
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b h w c']:
+        base, n = stages(self.image_shape)
+        if z.ndim != 2:
+            raise ValueError(f'expected noise z [b, d], got {z.shape}')
+        channels = self.width * 2 ** (n - 1)
+
+        def norm(h):
+            layer = BatchNorm(num_classes=self.num_classes, scale_init=_scale_init)
+            return nn.relu(layer(h, y, train))
+
+        h = nn.Dense(base * base * channels, use_bias=False, kernel_init=_KERNEL)(z)
+        h = norm(h.reshape(-1, base, base, channels))
+        for i in range(n - 1):
+            features = channels // 2 ** (i + 1)
+            h = norm(ConvTranspose(features, (4, 4), 2, use_bias=False, kernel_init=_KERNEL)(h))
+        return jnp.tanh(ConvTranspose(self.image_shape[2], (4, 4), 2, kernel_init=_KERNEL)(h))
+
+
+class DCGANDiscriminator(nn.Module):
+    """`images -> (logits [b], features [b, d])`: 4x4 stride-2 convolutions, then one logit.
+
+    With classes the logit is `dense(h) + <embed(y), features>`, the projection of Miyato and
+    Koyama 2018 (https://arxiv.org/abs/1802.05637), where the features are the last map summed over
+    its positions, as theirs are.
+
+    Attributes:
+      width: channels of the first layer; each layer after it has twice as many.
+      norm: 'batch', 'layer' (for gradient penalties) or 'none', on all layers but the first.
+      dropout: rate after each activation.
+      num_classes: with it labels are taken.
+    """
+
+    width: int = 64
+    norm: str = 'batch'
+    dropout: float = 0.0
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d']]:
+        if self.norm not in _NORMS:
+            raise ValueError(f'expected a norm among {_NORMS}, got {self.norm!r}')
+        y = check_labels(y, len(x), self.num_classes)
+        h = x
+        for i in range(stages(x.shape[1:])[1]):
+            bias = i == 0 or self.norm == 'none'
+            h = Conv(self.width * 2**i, (4, 4), 2, use_bias=bias, kernel_init=_KERNEL)(h)
+            h = nn.leaky_relu(self._normalize(h, train) if i else h, 0.2)
+            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        features = jnp.sum(h, axis=(1, 2))
+        logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(len(h), -1))[:, 0]
+        if y is not None:
+            embed = nn.Embed(self.num_classes, features.shape[1], embedding_init=_KERNEL)
+            logits += jnp.sum(embed(y) * features, axis=1)
+        return logits, features
+
+    def _normalize(self, h: Array, train: bool) -> Array:
+        layers: dict[str, Callable[[Array], Array]] = {
+            'batch': lambda h: BatchNorm(scale_init=_scale_init)(h, train=train),
+            'layer': lambda h: LayerNorm()(h),
+            'none': lambda h: h,
+        }
+        return layers[self.norm](h)

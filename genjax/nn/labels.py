@@ -1,0 +1,27 @@
+"""The check of labels that all conditional modules share."""
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | None:
+    """Labels as int32; refuses those a model does not expect, and their absence where it does.
+
+    Args:
+      y: integers `[n]`, or None.
+      n: the number of examples.
+      num_classes: of the module; None if it takes no labels.
+
+    Raises:
+      ValueError: labels without classes, classes without labels, another shape or dtype.
+    """
+    if num_classes is None:
+        if y is not None:
+            raise ValueError(f'expected no labels without num_classes, got y {y.shape}')
+        return None
+    if y is None:
+        raise ValueError(f'expected labels y [{n}] of {num_classes} classes, got none')
+    y = jnp.asarray(y)
+    if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
+        raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
+    return y.astype(jnp.int32)

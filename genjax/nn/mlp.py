@@ -1,0 +1,109 @@
+"""Fully connected encoders and decoders."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.initializers import lecun_normal, zeros_init
+from jaxtyping import Array, Float, Int
+
+from genjax.nn.labels import check_labels
+
+
+def with_labels(h: Float[Array, 'b d'], y: Array | None, num_classes: int | None) -> Array:
+    """Features with one-hot labels beside them, where there are classes.
+
+    Args:
+      h: features.
+      y: labels, or None.
+      num_classes: of the module; None if it takes no labels.
+
+    Raises:
+      ValueError: labels do not fit.
+    """
+    y = check_labels(y, len(h), num_classes)
+    if y is None:
+        return h
+    return jnp.concatenate([h, jax.nn.one_hot(y, num_classes, dtype=h.dtype)], axis=1)
+
+
+class _Hidden(nn.Module):
+    """Dense layers, each with activation and dropout."""
+
+    sizes: Sequence[int]
+    activation: Callable[[Array], Array]
+    dropout: float
+    kernel_init: Callable
+
+    @nn.compact
+    def __call__(self, h: Array, train: bool) -> Array:
+        for size in self.sizes:
+            h = self.activation(nn.Dense(size, kernel_init=self.kernel_init)(h))
+            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        return h
+
+
+class MLPEncoder(nn.Module):
+    """`images -> (mean, log_var)`, each [b, latent_dim], not bounded.
+
+    Attributes:
+      latent_dim: length of z.
+      hidden: sizes of the hidden layers.
+      activation: of the hidden layers.
+      num_classes: with it labels are taken, one-hot beside the pixels.
+      dropout: rate after each hidden layer.
+      kernel_init: of every layer.
+    """
+
+    latent_dim: int
+    hidden: Sequence[int] = (400,)
+    activation: Callable[[Array], Array] = nn.relu
+    num_classes: int | None = None
+    dropout: float = 0.0
+    kernel_init: Callable = lecun_normal()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
+        h = with_labels(x.reshape(len(x), -1), y, self.num_classes)
+        h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
+        mean, log_var = (
+            nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name=name)(h)
+            for name in ('mean', 'log_var')
+        )
+        return mean, log_var
+
+
+class MLPDecoder(nn.Module):
+    """`z -> outputs` [b, *output_shape], of no bounded range.
+
+    Attributes:
+      output_shape: of one example.
+      hidden: sizes of the hidden layers.
+      activation: of the hidden layers.
+      num_classes: with it labels are taken, one-hot beside z.
+      dropout: rate after each hidden layer.
+      kernel_init: of every layer.
+      output_bias_init: of the last layer's bias; the logit of the pixels' mean is a good start.
+    """
+
+    output_shape: Sequence[int]
+    hidden: Sequence[int] = (400,)
+    activation: Callable[[Array], Array] = nn.relu
+    num_classes: int | None = None
+    dropout: float = 0.0
+    kernel_init: Callable = lecun_normal()
+    output_bias_init: Callable = zeros_init()
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b ...']:
+        h = with_labels(z, y, self.num_classes)
+        h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
+        size = math.prod(self.output_shape)
+        h = nn.Dense(size, kernel_init=self.kernel_init, bias_init=self.output_bias_init)(h)
+        return h.reshape(len(z), *self.output_shape)

@@ -1,0 +1,135 @@
+"""Objectives against scipy, closed forms and their properties."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import expit, log_expit
+
+from genjax.gan import objectives
+
+RNG = np.random.default_rng(0)
+REAL = RNG.normal(size=50) * 3
+FAKE = RNG.normal(size=50) * 3
+
+
+def cross_entropy(logits, target):
+    return -target * log_expit(logits) - (1 - target) * log_expit(-logits)
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+# One row a loss: the maker, its options, and both halves written with scipy.
+TABLE = {
+    'minimax': (
+        objectives.minimax(),
+        lambda r, f: -np.log(expit(r)) - np.log(1 - expit(f)),
+        lambda r, f: np.log(1 - expit(f)),
+    ),
+    'minimax smoothed': (
+        objectives.minimax(label_smoothing=0.1),
+        lambda r, f: cross_entropy(r, 0.9) + cross_entropy(f, 0.0),
+        lambda r, f: -cross_entropy(f, 0.0),
+    ),
+    'non_saturating': (
+        objectives.non_saturating(),
+        lambda r, f: cross_entropy(r, 1.0) + cross_entropy(f, 0.0),
+        lambda r, f: cross_entropy(f, 1.0),
+    ),
+    'non_saturating smoothed': (
+        objectives.non_saturating(label_smoothing=0.1),
+        lambda r, f: cross_entropy(r, 0.9) + cross_entropy(f, 0.0),
+        lambda r, f: cross_entropy(f, 1.0),
+    ),
+    'least_squares': (
+        objectives.least_squares(),
+        lambda r, f: ((r - 1) ** 2 + f**2) / 2,
+        lambda r, f: (f - 1) ** 2 / 2,
+    ),
+    'least_squares smoothed': (
+        objectives.least_squares(label_smoothing=0.2),
+        lambda r, f: ((r - 0.8) ** 2 + f**2) / 2,
+        lambda r, f: (f - 1) ** 2 / 2,
+    ),
+    'hinge': (
+        objectives.hinge(),
+        lambda r, f: relu(1 - r) + relu(1 + f),
+        lambda r, f: -f,
+    ),
+    'wasserstein': (objectives.wasserstein(), lambda r, f: f - r, lambda r, f: -f),
+    'relativistic': (
+        objectives.relativistic(),
+        lambda r, f: cross_entropy(r - f, 1.0),
+        lambda r, f: cross_entropy(f - r, 1.0),
+    ),
+}
+
+
+@pytest.mark.parametrize('name', TABLE)
+def test_objective_equals_its_definition(name):
+    objective, discriminator, generator = TABLE[name]
+    real, fake = jnp.float32(REAL), jnp.float32(FAKE)
+    close = {'rtol': 1e-5, 'atol': 1e-6}
+    got = objective.discriminator(real, fake)
+    np.testing.assert_allclose(got, discriminator(REAL, FAKE), **close)
+    np.testing.assert_allclose(objective.generator(real, fake), generator(REAL, FAKE), **close)
+    assert got.shape == real.shape
+
+
+def test_every_objective_has_a_row():
+    makers = {
+        name
+        for name, value in vars(objectives).items()
+        if getattr(value, '__annotations__', {}).get('return') is objectives.Objective
+    }
+    assert makers == {name.split()[0] for name in TABLE}
+
+
+@pytest.mark.parametrize('name', TABLE)
+@pytest.mark.parametrize('size', [1e3, -1e3, 1e4])
+def test_extreme_logits_stay_finite(name, size):
+    objective = TABLE[name][0]
+    for half in objective:
+        value, grads = jax.value_and_grad(half, (0, 1))(jnp.float32(size), jnp.float32(-size))
+        assert np.isfinite([value, *grads]).all()
+
+
+@pytest.mark.parametrize('name', TABLE)
+def test_only_relativistic_losses_ignore_a_common_shift(name):
+    objective = TABLE[name][0]
+    real, fake = jnp.float32(REAL), jnp.float32(FAKE)
+    for half in objective:
+        moved = np.abs(half(real + 2.0, fake + 2.0) - half(real, fake)).max()
+        if name == 'relativistic' or (name == 'wasserstein' and half is objective.discriminator):
+            assert moved < 1e-5
+        else:
+            assert moved > 0.1
+
+
+@pytest.mark.parametrize('maker', [objectives.minimax, objectives.non_saturating])
+def test_optimal_discriminator_reaches_minus_log_4_where_distributions_agree(maker):
+    """On equal histograms p = q the best logit is log p/q = 0, and its value is -log 4."""
+    p = jnp.array([0.1, 0.2, 0.3, 0.4])
+
+    def value(logits):
+        return -jnp.sum(p * maker().discriminator(logits, logits))
+
+    optimum = jnp.zeros(4)
+    np.testing.assert_allclose(value(optimum), -np.log(4), rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(value)(optimum), np.zeros(4), atol=1e-7)
+    assert value(optimum + 0.5) < value(optimum) > value(optimum - 0.5)
+
+
+def test_minimax_value_is_twice_the_jensen_shannon_divergence_minus_log_4():
+    """V(D*) = 2 JSD(p, q) - log 4 for any p and q (Goodfellow et al. 2014, theorem 1)."""
+    p, q = np.array([0.7, 0.2, 0.1]), np.array([0.1, 0.3, 0.6])
+    m = (p + q) / 2
+    jsd = (np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
+    best = jnp.float32(np.log(p / q))
+    objective, zero = objectives.minimax(), jnp.zeros(3)
+    on_real = objective.discriminator(best, zero) - jnp.log(2.0)
+    on_fake = objective.discriminator(zero, best) - jnp.log(2.0)
+    value = -jnp.sum(p * on_real) - jnp.sum(q * on_fake)
+    np.testing.assert_allclose(value, 2 * jsd - np.log(4), rtol=1e-5)
