@@ -93,9 +93,13 @@ def chain(*augments: Augment) -> Augment:
     """
 
     def apply(memory, key, x):
-        for i, (augment, own) in enumerate(zip(augments, memory, strict=True)):
+        memories = memory or [()] * len(augments)
+        for i, (augment, own) in enumerate(zip(augments, memories, strict=True)):
             x = augment.apply(own, stream(key, f'augment{i}'), x)
         return x
+
+    if not any(augment.update for augment in augments):
+        return Augment(apply)
 
     def init(key):
         return tuple(a.init(stream(key, f'augment{i}')) for i, a in enumerate(augments))
@@ -104,7 +108,7 @@ def chain(*augments: Augment) -> Augment:
         pairs = zip(augments, memory, strict=True)
         return tuple(a.update(own, context) if a.update else own for a, own in pairs)
 
-    return Augment(apply, init, update if any(a.update for a in augments) else None)
+    return Augment(apply, init, update)
 
 
 def augmenters(parts: Sequence[AugmentLike]) -> Augment:

@@ -67,6 +67,11 @@ class State:
 Loss = Callable[[State, Array, Batch], tuple[Array, State, Metrics]]
 
 
+def averaged(state: State) -> State:
+    """The state with averaged networks in the place of those that have an average."""
+    return state.replace(nets={**state.nets, **state.ema})
+
+
 class Term(NamedTuple):
     """One summand of a loss, on whatever context its family has.
 

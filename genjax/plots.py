@@ -19,6 +19,8 @@ _SECONDS, _HOLD = 6.0, 1.5  # of an animation, and of its last frame
 _BINS = 200
 
 Images = Float[Array, '*n h w c'] | UInt8[Array, '*n h w c'] | np.ndarray
+Records = Sequence[Mapping[str, Any]]
+Lines = dict[str, dict[float, float]]  # value by player and x
 
 
 def to_uint8(images: Images) -> UInt8[np.ndarray, '*n h w c']:
@@ -222,13 +224,13 @@ def _frame(frame: str | os.PathLike | Images) -> Any:
         return picture.convert('L' if picture.mode in ('1', 'L') else 'RGB')
 
 
-def curves(records: Sequence[Mapping[str, Any]], path: str | os.PathLike, x: str = 'step') -> None:
+def curves(records: Records, path: str | os.PathLike, x: str = 'step') -> None:
     """Draws training curves as small multiples, a panel for a quantity and a line for a player.
 
     `generator/loss` and `discriminator/loss` share the panel `loss`. Of a long series the mean and
     the range of 200 bins are drawn. A later record takes the place of one with the same `x`, as
-    after a resumed run; what is no number, NaN or infinite is left out; a panel of positive values
-    whose means span three decades gets a logarithmic axis.
+    after a resumed run; what is no finite number is left out; a panel of positive values
+    whose means span two decades gets a logarithmic axis.
 
     Args:
       records: flat dicts, each with `x` and any of the metrics.
@@ -263,27 +265,18 @@ def curves(records: Sequence[Mapping[str, Any]], path: str | os.PathLike, x: str
         figure.savefig(file, format='png')
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-
-
-def _panels(
-    records: Sequence[Mapping[str, Any]], x: str
-) -> dict[str, dict[str, dict[float, float]]]:
+def _panels(records: Records, x: str) -> dict[str, Lines]:
     """The values, as `panels[quantity][player][x]`."""
-    panels: dict[str, dict[str, dict[float, float]]] = {}
+    panels: dict[str, Lines] = {}
     for record in records:
-        if not _number(record.get(x)):
-            continue
-        for key, value in record.items():
-            if key == x or not _number(value):
-                continue
+        numbers = {k: float(v) for k, v in record.items() if isinstance(v, (int, float, np.number))}
+        for key in numbers.keys() - {x} if x in numbers else ():
             player, quantity = key.split('/', 1) if '/' in key else ('', key)
-            panels.setdefault(quantity, {}).setdefault(player, {})[record[x]] = float(value)
+            panels.setdefault(quantity, {}).setdefault(player, {})[numbers[x]] = numbers[key]
     return panels
 
 
-def _draw(axes: Any, lines: dict[str, dict[float, float]], colours: dict[str, str]) -> None:
+def _draw(axes: Any, lines: Lines, colours: dict[str, str]) -> None:
     span = []
     for player, points in sorted(lines.items()):
         xy = np.array(sorted(points.items()), np.float64)
@@ -291,16 +284,15 @@ def _draw(axes: Any, lines: dict[str, dict[float, float]], colours: dict[str, st
         if not len(xy):
             continue
         bins = np.array_split(xy, min(len(xy), _BINS))
-        at, mean, low, high = np.array(
-            [(*b.mean(axis=0), b[:, 1].min(), b[:, 1].max()) for b in bins]
-        ).T
+        rows = [(*b.mean(axis=0), b[:, 1].min(), b[:, 1].max()) for b in bins]
+        at, mean, low, high = np.array(rows).T
         span += [low.min(), mean.min(), mean.max()]
         look = {'color': colours.get(player, 'C7'), 'marker': 'o' if len(xy) <= 30 else None}
         axes.plot(at, mean, lw=1.4, ms=3, label=player or None, **look)
         axes.fill_between(at, low, high, color=look['color'], alpha=0.2, lw=0)
     if not span:
         axes.text(0.5, 0.5, 'no finite values', ha='center', transform=axes.transAxes)
-    elif min(span) > 0 and max(span) > 1000 * min(span[1::3]):
+    elif min(span) > 0 and max(span[2::3]) > 100 * min(span[1::3]):
         axes.set_yscale('log')
     if span and any(lines):
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, framealpha=0.7, edgecolor='none')

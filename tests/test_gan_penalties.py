@@ -70,7 +70,7 @@ def test_terms_look_where_the_papers_look():
 
 
 def test_interpolation_has_one_share_for_each_example():
-    x = interpolate(KEY, REAL, FAKE)
+    x = interpolate(stream(KEY, 'e'), REAL, FAKE)
     shares = np.asarray((x - FAKE) / (REAL - FAKE)).reshape(5, -1)
     np.testing.assert_allclose(shares, shares[:, :1] * np.ones(6), atol=1e-3)
     assert len(np.unique(shares[:, 0].round(3))) == 5

@@ -106,7 +106,7 @@ def test_conv_transpose_is_a_loop_over_a_dilated_image():
 def test_modules_have_flax_parameters_and_initial_values(name):
     x = jnp.ones((1, 8, 8, 3))
     ours, theirs = (
-        module(4, (4, 4), strides=(2, 2)).init(KEY, x)['params'] for module in PAIRS[name]
+        module(4, (4, 4), strides=(2, 2)).init(jax.random.key(1), x)['params'] for module in PAIRS[name]
     )
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), ours, dict(theirs)))
 

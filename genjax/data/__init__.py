@@ -1,8 +1,8 @@
 """Images at rest, and the order in which they come. Knows no model."""
 
+from genjax.data.files import DataError
 from genjax.data.pipeline import batches, evaluation_batches, indices, prefetch
 from genjax.data.sources import (
-    DataError,
     Dataset,
     digits,
     fingerprint,

@@ -19,9 +19,7 @@ def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     # Raw words of Philox are promised to stay what they are, `Generator.permutation` is not: a
     # run resumed under another NumPy goes on in the same order.
     words = np.random.Philox(key=np.array([seed, epoch], np.uint64)).random_raw(n)
-    order = np.argsort(words, kind='stable')
-    order.flags.writeable = False  # the cache hands it out again
-    return order
+    return np.argsort(words, kind='stable')
 
 
 def indices(n: int, seed: int, start: int, count: int) -> Int64[np.ndarray, 'count']:

@@ -67,7 +67,7 @@ def from_arrays(x: Any, y: Any = None, name: str = 'array') -> Dataset:
     if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
         raise DataError(f'{name}: expected an array of images, got {type(x).__name__}')
     x = np.asarray(x)
-    shape = x.shape + (1,) if x.ndim == 3 else x.shape
+    shape = (*x.shape, 1) if x.ndim == 3 else x.shape
     if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
         raise DataError(
             f'{name}: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, '

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from genjax.augment import Augment, chain
-from genjax.core import Batch, Metrics, Network, Player, State, Term, model, weighted_sum
+from genjax.core import Batch, Metrics, Network, Player, State, Term, averaged, model, weighted_sum
 from genjax.gan.objectives import Objective
 from genjax.gan.round import Critique, apply_labelled, play
 from genjax.images import prepare, scale
@@ -161,7 +161,7 @@ def _sampling(generator, latent_dim, num_classes):
         if z.ndim != 2 or z.shape[1] != latent_dim:
             raise ValueError(f'expected noise z [n, {latent_dim}], got {z.shape}')
         y = check_labels(y, len(z), num_classes)
-        net = state.ema.get('generator', state.nets['generator'])
+        net = averaged(state).nets['generator']
         return apply_labelled(generator, net, z, y, train=False)[0].astype(jnp.float32)
 
     @partial(jax.jit, static_argnames='n')

@@ -1,0 +1,249 @@
+"""Diagonal Gaussians over latents, and likelihoods of images. All densities are in nats."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax.nn import log_sigmoid, sigmoid, softplus
+from jaxtyping import Array, Float, Key
+
+# exp(20) is far from overflow in float32, also when squared.
+LOG_VAR_LIMIT = 20.0
+# The standard deviation of rounding to 256 levels on [-1, 1], as a log-variance: a density sharper
+# than the data's own rounding would reward nothing but that rounding.
+LOG_VAR_OF_ROUNDING = 2 * math.log(2 / 255) - math.log(12)
+_LEVEL = 2 / 255
+
+
+def bounded(x: Array, low: float, high: float) -> Array:
+    """A smooth, increasing map of the reals into (low, high), near the identity at 0.
+
+    `tanh(x / limit) * limit` on each side of 0: what a network puts out cannot overflow, and its
+    gradient does not vanish at a clip.
+
+    Args:
+      x: any numbers.
+      low: bound < 0.
+      high: bound > 0.
+    """
+    limit = jnp.where(x < 0, -low, high)
+    return limit * jnp.tanh(x / limit)
+
+
+@struct.dataclass
+class Normal:
+    """A Gaussian with diagonal covariance; the last axis is one event.
+
+    Attributes:
+      mean: [..., d].
+      log_var: logarithm of the variance, [..., d].
+    """
+
+    mean: Float[Array, '... d']
+    log_var: Float[Array, '... d']
+
+    def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k ... d']:
+        """k samples by reparameterization, `mean + exp(log_var / 2) e` with e ~ N(0, I)."""
+        e = jax.random.normal(key, (k, *self.mean.shape))
+        return self.mean[None] + jnp.exp(self.log_var / 2)[None] * e
+
+    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
+        """`-(|z - mean|^2 / var + log_var + log 2 pi) / 2`, summed over d."""
+        mean, log_var = (
+            leaf.reshape((1,) * (z.ndim - leaf.ndim) + leaf.shape)
+            for leaf in (self.mean, self.log_var)
+        )
+        squares = jnp.square(z - mean) * jnp.exp(-log_var)
+        return -0.5 * jnp.sum(squares + log_var + math.log(2 * math.pi), axis=-1)
+
+    def kl_divergence(self, other: 'Normal') -> Float[Array, '... d']:
+        """KL(self || other) of each latent, in closed form.
+
+        Args:
+          other: a Gaussian of the same last axis.
+        """
+        mean, log_var = (
+            leaf.reshape((1,) * (self.mean.ndim - leaf.ndim) + leaf.shape)
+            for leaf in (other.mean, other.log_var)
+        )
+        ratio = self.log_var - log_var
+        squares = jnp.square(self.mean - mean) * jnp.exp(-log_var)
+        return 0.5 * (jnp.exp(ratio) + squares - 1.0 - ratio)
+
+
+def normal(mean: Float[Array, '... d'], log_var: Float[Array, '... d']) -> Normal:
+    """A Gaussian of a network's outputs, its log-variance bounded so that nothing overflows.
+
+    Args:
+      mean: any numbers.
+      log_var: any numbers; bounded to (-20, 20).
+    """
+    return Normal(mean, bounded(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
+
+
+def standard_normal(d: int) -> Normal:
+    """N(0, I) of d dimensions."""
+    return Normal(jnp.zeros(d), jnp.zeros(d))
+
+
+class ImageDistribution(Protocol):
+    """p(x | z) over images in [-1, 1]."""
+
+    def log_prob(self, x: Float[Array, '... h w c']) -> Float[Array, '...']:
+        """Nats of each image."""
+
+    @property
+    def mean(self) -> Float[Array, '... h w c']:
+        """The expected image, in [-1, 1]."""
+
+
+class Likelihood(NamedTuple):
+    """How images are observed and what a decoder's outputs mean.
+
+    Attributes:
+      outputs: decoder outputs for each channel of a pixel.
+      observe: `(key, x) -> x`, what is seen of an image in [-1, 1]; drawn once a pass.
+      distribution: `outputs [..., h, w, outputs * c] -> ImageDistribution`.
+    """
+
+    outputs: int
+    observe: Callable[[Array, Array], Array]
+    distribution: Callable[[Array], ImageDistribution]
+
+
+LikelihoodLike = Likelihood | Callable[..., Likelihood]
+
+
+def _as_it_is(key, x):
+    return x
+
+
+def _sum(x: Array) -> Array:
+    return jnp.sum(x, axis=(-3, -2, -1))
+
+
+@struct.dataclass
+class Bernoulli:
+    """Independent pixels in {-1, 1}, or grey ones in between, with probability sigmoid(logits)."""
+
+    logits: Array
+
+    def log_prob(self, x):
+        """`t log p + (1 - t) log(1 - p)` with the target `t = (x + 1) / 2`."""
+        return _sum((x + 1) / 2 * self.logits - softplus(self.logits))
+
+    @property
+    def mean(self):
+        return 2 * sigmoid(self.logits) - 1
+
+
+def bernoulli() -> Likelihood:
+    """Binary pixels, drawn anew from the grey ones for every batch (dynamic binarization).
+
+    A pixel x in [-1, 1] is white with probability (x + 1) / 2 (Salakhutdinov and Murray 2008;
+    Burda et al. 2016, https://arxiv.org/abs/1509.00519). The bound is one on log p of the binary
+    image.
+    """
+
+    def observe(key, x):
+        return 2.0 * jax.random.bernoulli(key, (x + 1) / 2) - 1.0
+
+    return Likelihood(1, observe, Bernoulli)
+
+
+def grey_bernoulli() -> Likelihood:
+    """Cross entropy with grey targets, the reconstruction loss of many VAE examples.
+
+    It is no likelihood of the grey image (its exponential does not integrate to one; Loaiza-Ganem
+    and Cunningham 2019, https://arxiv.org/abs/1907.06845): compare it with its like only.
+    """
+    return Likelihood(1, _as_it_is, Bernoulli)
+
+
+@struct.dataclass
+class Gaussian:
+    """Independent Gaussian pixels on the [-1, 1] scale."""
+
+    location: Array
+    log_var: Array
+
+    def log_prob(self, x):
+        squares = jnp.square(x - self.location) * jnp.exp(-self.log_var)
+        return -0.5 * _sum(squares + self.log_var + math.log(2 * math.pi))
+
+    @property
+    def mean(self):
+        return jnp.clip(self.location, -1.0, 1.0)
+
+
+def gaussian(scale: float = 1.0) -> Likelihood:
+    """Gaussian pixels of a fixed standard deviation; with 1 it is half the squared error and a
+    constant.
+
+    Args:
+      scale: standard deviation on the [-1, 1] scale, > 0.
+
+    Raises:
+      ValueError: `scale` is not positive.
+    """
+    if scale <= 0:
+        raise ValueError(f'expected a scale > 0, got {scale}')
+
+    def distribution(out):
+        return Gaussian(out, jnp.full_like(out, 2 * math.log(scale)))
+
+    return Likelihood(1, _as_it_is, distribution)
+
+
+def learned_gaussian() -> Likelihood:
+    """Gaussian pixels whose log-variances the decoder puts out too.
+
+    They are bounded below by the variance of rounding to 256 levels, without which the density of
+    discrete data has no upper bound (Mattei and Frellsen 2018, https://arxiv.org/abs/1802.04826).
+    """
+
+    def distribution(out):
+        location, log_var = jnp.split(out, 2, axis=-1)
+        return Gaussian(location, bounded(log_var, LOG_VAR_OF_ROUNDING, LOG_VAR_LIMIT))
+
+    return Likelihood(2, _as_it_is, distribution)
+
+
+@struct.dataclass
+class DiscretizedLogistic:
+    """A logistic density integrated over the 256 levels of [-1, 1]."""
+
+    location: Array
+    log_scale: Array
+
+    def log_prob(self, x):
+        """`log(F(x + 1/255) - F(x - 1/255))`, with the outer levels reaching to infinity."""
+        # With u the upper and l the lower edge, F(u) - F(l) = F(u) (1 - F(l)) (1 - exp(l - u)),
+        # a product that neither cancels nor underflows before its logarithm is taken.
+        inverse = jnp.exp(-self.log_scale)
+        upper = (x - self.location + _LEVEL / 2) * inverse
+        lower = (x - self.location - _LEVEL / 2) * inverse
+        inner = log_sigmoid(upper) + log_sigmoid(-lower) + jnp.log(-jnp.expm1(-_LEVEL * inverse))
+        first, last = x < -1 + _LEVEL / 2, x > 1 - _LEVEL / 2
+        return _sum(jnp.where(first, log_sigmoid(upper), jnp.where(last, log_sigmoid(-lower), inner)))
+
+    @property
+    def mean(self):
+        return jnp.clip(self.location, -1.0, 1.0)
+
+
+def discretized_logistic() -> Likelihood:
+    """The 256 levels of a pixel as bins of a logistic density: a likelihood of uint8 images.
+
+    Kingma et al. 2016 (https://arxiv.org/abs/1606.04934), Salimans et al. 2017
+    (https://arxiv.org/abs/1701.05517).
+    """
+
+    def distribution(out):
+        location, log_scale = jnp.split(out, 2, axis=-1)
+        return DiscretizedLogistic(location, bounded(log_scale, -7.0, 7.0))
+
+    return Likelihood(2, _as_it_is, distribution)

@@ -1,0 +1,252 @@
+"""A forward pass and a bound put together into a VAE."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+
+from genjax.augment import Augment, chain
+from genjax.core import (
+    Batch,
+    Metrics,
+    Network,
+    Player,
+    State,
+    Term,
+    averaged,
+    model,
+    weighted_sum,
+)
+from genjax.images import prepare, scale
+from genjax.nn.labels import check_labels
+from genjax.random import stream
+from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
+from genjax.vae.distributions import Likelihood, Normal
+from genjax.vae.terms import Forward, Parts
+
+# Rows that the decoder takes at once in an evaluation by many samples.
+MAX_ROWS = 4096
+
+
+class VAE(NamedTuple):
+    """A variational autoencoder as pure, jitted functions.
+
+    Attributes:
+      init: `key -> State`.
+      train_step: `(state, batch) -> (state, metrics)`; a batch is `{'x': images [b, h, w, c]}`,
+        with `'y'` where there are labels. Images are uint8, or float in [-1, 1].
+      evaluate: `(state, key, batch, k) -> {'elbo': [b], 'log_px_z': [b], 'kl': [b], ...}` in nats,
+        an example each: the mean over a data set is that of all its examples, whatever the
+        batches.
+      encode: `(state, x, y=None) -> q(z | x)`.
+      decode: `(state, z, y=None) -> images`, the mean of p(x | z), float32 in [-1, 1].
+      sample: `(state, key, n, y=None) -> images`, `decode` of n draws of the prior. Without `y` a
+        conditional model draws labels evenly.
+      log_likelihood: `(state, key, batch, k=5000, chunk=None) -> [b]`, log p(x) in nats by k
+        importance samples, in chunks that fit in memory.
+      latent_dim: length of z.
+      image_shape: `(height, width, channels)`.
+      num_classes: None for a model without labels.
+      repeats: how many times the batch size a step takes.
+    """
+
+    init: Callable[[Key[Array, '']], State]
+    train_step: Callable[[State, Batch], tuple[State, Metrics]]
+    evaluate: Callable[..., dict[str, Float[Array, 'b']]]
+    encode: Callable[..., Normal]
+    decode: Callable[..., Float[Array, 'n h w c']]
+    sample: Callable[..., Float[Array, 'n h w c']]
+    log_likelihood: Callable[..., Float[Array, 'b']]
+    latent_dim: int
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    repeats: int = 1
+
+
+class Settings(NamedTuple):
+    """What defines a VAE's objective beside its networks.
+
+    Attributes:
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      likelihood: of images.
+      bound: what is maximized.
+      k: samples of the posterior.
+      beta: the initial value of the hyper `vae/beta`, the weight of the KL.
+      warmup: steps in which the KL's weight grows from 0 to beta.
+      free_bits: nats of each group of latents that cost nothing more; with `elbo` only.
+      num_classes: None for a model without labels.
+      augment: of the training images.
+    """
+
+    image_shape: tuple[int, int, int]
+    latent_dim: int
+    likelihood: Likelihood
+    bound: Bound = elbo
+    k: int = 1
+    beta: float = 1.0
+    warmup: int = 0
+    free_bits: float = 0.0
+    num_classes: int | None = None
+    augment: Augment = chain()
+
+
+def variational(
+    networks: Mapping[str, Network],
+    parts: Parts,
+    forward: Forward,
+    settings: Settings,
+    *,
+    optimizer: optax.GradientTransformation,
+    trains: Sequence[str] = ('encoder', 'decoder'),
+    terms: Sequence[Term] = (),
+    players: Mapping[str, Player] | None = None,
+    ema_decay: float | None = None,
+    microbatches: int = 1,
+) -> VAE:
+    """One player, `vae`, who maximizes a bound; other players may follow.
+
+    Args:
+      networks: by name.
+      parts: encoder, prior and decoder, for encoding and sampling.
+      forward: `(state, key, batch, k, train) -> (Terms, state)`, as `compose` makes one.
+      settings: of the objective.
+      optimizer: the player's.
+      trains: the networks that the player trains.
+      terms: added to the loss, functions of `Terms`.
+      players: who play after `vae`, say FactorVAE's critic.
+      ema_decay: of averages of the trained networks that everything but training uses.
+      microbatches: pieces in which each batch is taken.
+
+    Raises:
+      ValueError: a setting is out of its range.
+    """
+    _check(settings)
+    loss = partial(_loss, forward, settings, terms)
+    player = Player(
+        tuple(trains),
+        loss,
+        optimizer,
+        microbatches=microbatches,
+        terms=tuple(terms) + _memory_terms(settings.augment),
+        hypers={'beta': settings.beta},
+    )
+    built = model(
+        networks,
+        {'vae': player, **(players or {})},
+        prepare=prepare(settings.image_shape, settings.num_classes),
+        ema={} if ema_decay is None else dict.fromkeys(trains, ema_decay),
+    )
+    return VAE(
+        *built,
+        **_evaluations(forward, settings),
+        **_generation(parts, settings),
+        latent_dim=settings.latent_dim,
+        image_shape=tuple(settings.image_shape),
+        num_classes=settings.num_classes,
+    )
+
+
+def _check(settings):
+    for name, least in (('latent_dim', 1), ('k', 1), ('beta', 0), ('warmup', 0), ('free_bits', 0)):
+        value = getattr(settings, name)
+        if value < least:
+            raise ValueError(f'expected {name} >= {least}, got {value}')
+    if settings.free_bits and settings.bound is not elbo:
+        raise ValueError('expected free_bits with the bound elbo only, whose KL is by group')
+
+
+def _memory_terms(augment):
+    if augment.update is None:
+        return ()
+    return (Term('augment', lambda memory, terms: (jnp.float32(0), memory), augment.init),)
+
+
+def _loss(forward, settings, terms, state, key, batch):
+    """Minus the objective, with the bound itself among the metrics."""
+    memory = state.memory.get('vae/augment', ())
+    x = settings.augment.apply(memory, stream(key, 'augment'), batch['x'])
+    x = settings.likelihood.observe(stream(key, 'observe'), x)
+    seen, after = forward(state, key, {**batch, 'x': x}, settings.k, True)
+    extra, after, metrics = weighted_sum('vae', terms, after, seen)
+    if settings.augment.update is not None:
+        new = settings.augment.update(memory, seen)
+        after = after.replace(memory={**after.memory, 'vae/augment': new})
+    beta = state.hypers['vae/beta']
+    if settings.warmup:
+        beta *= jnp.minimum(1.0, state.step / settings.warmup)
+    options = {'free_bits': settings.free_bits} if settings.free_bits else {}
+    objective = jnp.mean(settings.bound(seen, beta, **options))
+    bounds = {f'vae/{name}': jnp.mean(b) for name, b in _bounds(seen, settings.bound).items()}
+    return extra - objective, after, metrics | bounds | {'vae/beta': beta}
+
+
+def _bounds(seen, bound):
+    """The bounds of each example at beta = 1, and the parts of the ELBO, in nats."""
+    plain = sampled_elbo if seen.kl is None else elbo
+    log_px_z, value = jnp.mean(seen.log_px_z, axis=0), plain(seen)
+    named = {'elbo': value, 'log_px_z': log_px_z, 'kl': log_px_z - value}
+    return named | {bound.__name__: bound(seen)}
+
+
+def _evaluations(forward, settings):
+    ready = prepare(settings.image_shape, settings.num_classes)
+
+    def observed(key, batch):
+        batch = ready(batch)
+        return {**batch, 'x': settings.likelihood.observe(stream(key, 'observe'), batch['x'])}
+
+    @partial(jax.jit, static_argnames='k')
+    def evaluate(state, key, batch, k=settings.k):
+        seen, _ = forward(averaged(state), key, observed(key, batch), k, False)
+        return _bounds(seen, settings.bound)
+
+    @partial(jax.jit, static_argnames=('k', 'chunk'))
+    def log_likelihood(state, key, batch, k=5000, chunk=None):
+        # Observed once: all samples are of the same image.
+        state, batch = averaged(state), observed(key, batch)
+        b = len(batch['x'])
+        size = min(k, chunk or max(1, MAX_ROWS // b))
+        chunks = -(-k // size)
+
+        def body(total, index):
+            folded = jax.random.fold_in(stream(key, 'chunk'), index)
+            log_w = log_weights(forward(state, folded, batch, size, False)[0])
+            counted = (index * size + jnp.arange(size) < k)[:, None]
+            log_w = jnp.where(counted, log_w, -jnp.inf)
+            return jnp.logaddexp(total, jax.nn.logsumexp(log_w, axis=0)), None
+
+        total, _ = jax.lax.scan(body, jnp.full(b, -jnp.inf), jnp.arange(chunks))
+        return total - jnp.log(jnp.float32(k))
+
+    return {'evaluate': evaluate, 'log_likelihood': log_likelihood}
+
+
+def _generation(parts, settings):
+    key = jax.random.key(0)  # In evaluation no network draws.
+
+    @jax.jit
+    def encode(state, x, y=None):
+        x = scale(x, settings.image_shape)
+        y = check_labels(y, len(x), settings.num_classes)
+        return parts.encode(averaged(state), key, x, y, False)[0]
+
+    @jax.jit
+    def decode(state, z, y=None):
+        if z.ndim != 2 or z.shape[1] != settings.latent_dim:
+            raise ValueError(f'expected latents z [n, {settings.latent_dim}], got {z.shape}')
+        y = check_labels(y, len(z), settings.num_classes)
+        return parts.decode(averaged(state), key, z, y, False)[0].mean.astype(jnp.float32)
+
+    @partial(jax.jit, static_argnames='n')
+    def sample(state, key, n, y=None):
+        prior = parts.prior(averaged(state))
+        if settings.num_classes is not None and y is None:
+            y = jax.random.randint(stream(key, 'y'), (n,), 0, settings.num_classes)
+        return decode(state, prior.sample(stream(key, 'z'), n), y)
+
+    return {'encode': encode, 'decode': decode, 'sample': sample}
