@@ -240,8 +240,10 @@ def _params(nets, player):
 def _strong(leaf):
     """Without weak types: a weakly typed state compiles its second step again."""
     leaf = jnp.asarray(leaf)
-    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else lax.convert_element_type(
-        leaf, leaf.dtype
+    return (
+        leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
+        else lax.convert_element_type(leaf, leaf.dtype)
     )
 
 
@@ -290,9 +292,7 @@ def _update(name, player, state, key, batch):
     updates = jax.tree.map(lambda u: scale.astype(u.dtype) * u, updates)
     stepped = optax.apply_updates(params, updates)
     nets = {n: Net(stepped[n], stats[n]) for n in player.trains}
-    new = state.replace(
-        nets={**state.nets, **nets}, opt={**state.opt, name: opt}, memory=memory
-    )
+    new = state.replace(nets={**state.nets, **nets}, opt={**state.opt, name: opt}, memory=memory)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
     new = _where(finite, new, state)
     skipped = state.skipped[name] + (~finite).astype(jnp.int32)

@@ -175,4 +175,3 @@ def test_dropout_draws_anew_each_step_and_rests_in_evaluation():
     assert not jnp.array_equal(outs[0], outs[2])
     still = [network.apply(net, x, train=False)[0] for _ in range(2)]
     assert jnp.array_equal(*still)
-

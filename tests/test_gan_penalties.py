@@ -57,9 +57,7 @@ def test_one_centered_is_the_squared_distance_of_the_norm_from_one():
 
 
 def test_terms_look_where_the_papers_look():
-    np.testing.assert_allclose(
-        r1().apply((), context())[0], zero_centered(curved, REAL), rtol=1e-6
-    )
+    np.testing.assert_allclose(r1().apply((), context())[0], zero_centered(curved, REAL), rtol=1e-6)
     # critic_fake is twice the critic, so its squared gradient is four times as great.
     np.testing.assert_allclose(
         r2().apply((), context())[0], 4 * zero_centered(curved, FAKE), rtol=1e-5

@@ -41,7 +41,9 @@ cases = st.fixed_dictionaries({
 def test_equals_flax_in_value_and_derivatives(name, case):
     if min(case['size']) + 1 < max(case['kernel']):
         return
-    x, kernel = arrays((2, *case['size'], case['channels'][0]), (*case['kernel'], *case['channels']))
+    x, kernel = arrays(
+        (2, *case['size'], case['channels'][0]), (*case['kernel'], *case['channels'])
+    )
     options = {k: case[k] for k in ('strides', 'padding')}
     ours, theirs = (
         module(case['channels'][1], case['kernel'], use_bias=False, **options)
@@ -106,7 +108,8 @@ def test_conv_transpose_is_a_loop_over_a_dilated_image():
 def test_modules_have_flax_parameters_and_initial_values(name):
     x = jnp.ones((1, 8, 8, 3))
     ours, theirs = (
-        module(4, (4, 4), strides=(2, 2)).init(jax.random.key(1), x)['params'] for module in PAIRS[name]
+        module(4, (4, 4), strides=(2, 2)).init(jax.random.key(1), x)['params']
+        for module in PAIRS[name]
     )
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), ours, dict(theirs)))
 

@@ -1,5 +1,7 @@
 """Shapes, initial values and conditioning of the networks."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +34,7 @@ def test_dcgan_has_the_layers_of_the_paper(size, base, n, channels):
     assert params['Dense_0/kernel'] == (100, base * base * 64 * 2 ** (n - 1))
     kernels = [params[f'ConvTranspose_{i}/kernel'] for i in range(n)]
     widths = [64 * 2**i for i in reversed(range(n))] + [channels]
-    assert kernels == [(4, 4, a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    assert kernels == [(4, 4, a, b) for a, b in itertools.pairwise(widths)]
     # No bias where a batch norm follows: its gradient would be rounding.
     assert [name for name in params if name.startswith('Conv') and 'bias' in name] == [
         f'ConvTranspose_{n - 1}/bias'
@@ -41,7 +43,7 @@ def test_dcgan_has_the_layers_of_the_paper(size, base, n, channels):
     assert (logits, features) == ((2,), (2, 64 * 2 ** (n - 1)))
     widths = [channels] + [64 * 2**i for i in range(n)]
     kernels = [params[f'Conv_{i}/kernel'] for i in range(n)]
-    assert kernels == [(4, 4, a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    assert kernels == [(4, 4, a, b) for a, b in itertools.pairwise(widths)]
     assert f'BatchNorm_{n - 2}/scale' in params
     assert f'BatchNorm_{n - 1}/scale' not in params
 

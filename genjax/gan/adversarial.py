@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from genjax.augment import Augment, chain
 from genjax.core import Batch, Metrics, Network, Player, State, Term, averaged, model, weighted_sum

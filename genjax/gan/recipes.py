@@ -28,9 +28,7 @@ def _networks(image_shape, latent_dim, width, norm, dropout, num_classes):
     z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
     x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     generator = DCGANGenerator(image_shape, width, num_classes=num_classes)
-    discriminator = DCGANDiscriminator(
-        width, norm=norm, dropout=dropout, num_classes=num_classes
-    )
+    discriminator = DCGANDiscriminator(width, norm=norm, dropout=dropout, num_classes=num_classes)
     return from_linen(generator, z, *y), critic(from_linen(discriminator, x, *y))
 
 
@@ -82,9 +80,7 @@ def dcgan(
       weight_clip: bound on every weight of the discriminator, as the first WGAN has it.
       microbatches: pieces in which each batch is taken, to save memory.
     """
-    generator, discriminator = _networks(
-        image_shape, latent_dim, width, norm, dropout, num_classes
-    )
+    generator, discriminator = _networks(image_shape, latent_dim, width, norm, dropout, num_classes)
     generator_adam = adam(generator_learning_rate, b1, b2, l1=l1, l2=l2)
     discriminator_adam = adam(discriminator_learning_rate, b1, b2, l1=l1, l2=l2)
     if weight_clip is not None:

@@ -124,9 +124,7 @@ def conv_transpose(
     _check(x, kernel)
     (sh, sw), (kh, kw) = _pair(strides), kernel.shape[:2]
     if isinstance(padding, str):
-        pads = [
-            _transposed_padding(k, s, padding) for k, s in zip((kh, kw), (sh, sw), strict=True)
-        ]
+        pads = [_transposed_padding(k, s, padding) for k, s in zip((kh, kw), (sh, sw), strict=True)]
     else:
         pads = _explicit(padding)
     (b, h, w, c), features = x.shape, kernel.shape[3]

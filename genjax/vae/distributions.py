@@ -228,7 +228,9 @@ class DiscretizedLogistic:
         lower = (x - self.location - _LEVEL / 2) * inverse
         inner = log_sigmoid(upper) + log_sigmoid(-lower) + jnp.log(-jnp.expm1(-_LEVEL * inverse))
         first, last = x < -1 + _LEVEL / 2, x > 1 - _LEVEL / 2
-        return _sum(jnp.where(first, log_sigmoid(upper), jnp.where(last, log_sigmoid(-lower), inner)))
+        return _sum(
+            jnp.where(first, log_sigmoid(upper), jnp.where(last, log_sigmoid(-lower), inner))
+        )
 
     @property
     def mean(self):

@@ -1,0 +1,114 @@
+"""States on disk, by Orbax: atomic, the last two and the best."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from genjax.core import State
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _plain(state: State) -> Any:
+    """Leaves by their path: plain arrays, keys as their data."""
+    return {
+        jax.tree_util.keystr(path): jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+      folder: where they are, made if need be.
+    """
+
+    def __init__(self, folder: Path):
+        import orbax.checkpoint as ocp
+        from orbax.checkpoint import checkpoint_managers as policies
+
+        keep = policies.AnyPreservationPolicy([
+            policies.LatestN(2),
+            policies.BestN(
+                get_metric_fn=lambda metrics: metrics['monitor'],
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            ),
+        ])  # fmt: skip
+        self._args = ocp.args
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=keep,
+                best_fn=lambda metrics: metrics['monitor'],
+                best_mode='max',
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def latest(self) -> int | None:
+        """The step of the newest whole checkpoint."""
+        return self._manager.latest_step()
+
+    def best(self) -> int | None:
+        """The step of the best checkpoint, or the newest where none was measured."""
+        return self._manager.best_step() or self.latest()
+
+    def save(self, step: int, state: State, monitor: float | None = None) -> None:
+        """Saves in the background; the values are those of this moment.
+
+        Args:
+          step: finished steps.
+          state: to be kept.
+          monitor: how good it is, more is better; None where it was not measured.
+        """
+        if step == self.latest():
+            return
+        metrics = None if monitor is None else {'monitor': monitor}
+        # A copy in host memory: the loop goes on to donate the state.
+        arrays = jax.tree.map(np.array, _plain(state))
+        self._manager.save(step, args=self._args.StandardSave(arrays), metrics=metrics, force=True)
+
+    def restore(self, step: int, like: State) -> State:
+        """The state of a step.
+
+        Args:
+          step: of a checkpoint that is there.
+          like: a state of the same model, arrays or `jax.ShapeDtypeStruct`.
+
+        Raises:
+          ValueError: the checkpoint is of another model, or cannot be read.
+        """
+        shapes = jax.eval_shape(_plain, like)
+        try:
+            saved = self._manager.restore(step, args=self._args.StandardRestore())
+        except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
+            raise ValueError(f'checkpoint {step} cannot be read: {error}') from error
+        found = {name: (np.shape(leaf), str(leaf.dtype)) for name, leaf in saved.items()}
+        expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in shapes.items()}
+        if found != expected:
+            odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
+            raise ValueError(
+                f'checkpoint {step} is of another model: expected {odd[0]} '
+                f'{expected.get(odd[0])}, got {found.get(odd[0])}'
+            )
+
+        def leaf(path, wanted):
+            # By way of NumPy: a leaf that is bound to a device would compile the step again.
+            value = jnp.asarray(np.asarray(saved[jax.tree_util.keystr(path)]))
+            if not _is_key(wanted):
+                return value
+            return jax.random.wrap_key_data(value, impl=jax.random.key_impl(like.key))
+
+        return jax.tree_util.tree_map_with_path(leaf, like)
+
+    def close(self) -> None:
+        """Waits for the save under way."""
+        self._manager.wait_until_finished()
+        self._manager.close()

@@ -1,0 +1,159 @@
+"""How the loop looks at a model: pictures, held-out figures, and when to stop, by family."""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import singledispatch
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
+
+from genjax import plots
+from genjax.core import State
+from genjax.data import Dataset, evaluation_batches
+from genjax.gan import GAN
+from genjax.random import stream
+from genjax.train.logs import Record
+from genjax.vae import VAE
+
+TILES = 64
+BATCH = 256
+# A discriminator whose scores of training images stand out by half of the way from fake to
+# training has begun to know them by heart.
+OVERFIT = 0.5
+
+
+class View(NamedTuple):
+    """What the loop asks of a model.
+
+    Attributes:
+      pictures: `state -> {name: uint8 image}`, always of the same noise and images.
+      evaluate: `state -> {'heldout/...': float}`.
+      monitor: `record -> float`, more is better; None if the family has no such figure.
+      stop: `(records, patience) -> bool`, a pure function of what was logged.
+    """
+
+    pictures: Callable[[State], dict[str, UInt8[np.ndarray, 'h w c']]]
+    evaluate: Callable[[State], Record]
+    monitor: Callable[[Record], float] | None
+    stop: Callable[[list[Record], int], bool]
+
+
+@singledispatch
+def view(model, train: Dataset, held_out: Dataset, seed: int) -> View:
+    """The view of a model.
+
+    Args:
+      model: a `GAN` or a `VAE`.
+      train: what it is trained on.
+      held_out: what it never sees.
+      seed: of the noise.
+
+    Raises:
+      TypeError: a model of no known family.
+    """
+    raise TypeError(f'expected a GAN or a VAE, got {type(model).__name__}')
+
+
+def labels_in_columns(n: int, num_classes: int | None) -> Array | None:
+    """Labels that give each column of a grid of n images a class of its own where they can."""
+    return None if num_classes is None else jnp.arange(n) % round(math.sqrt(n)) % num_classes
+
+
+def _key(seed: int, name: str) -> Array:
+    return stream(stream(jax.random.key(seed), 'view'), name)
+
+
+def _labels(model, batch):
+    return () if model.num_classes is None else (batch['y'],)
+
+
+def _samples(model, state, seed):
+    y = labels_in_columns(TILES, model.num_classes)
+    labels = () if y is None else (y,)
+    return plots.grid(np.asarray(model.sample(state, _key(seed, 'samples'), TILES, *labels)))
+
+
+@view.register
+def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
+    count = min(train.size, held_out.size, 4 * BATCH)
+
+    def mean_score(state, batches: Iterable[dict]) -> float:
+        scores = [model.score(state, b['x'], *_labels(model, b)) for b in batches]
+        return float(np.mean(np.concatenate(scores)))
+
+    def some(dataset):
+        return evaluation_batches(dataset._replace(
+            x=dataset.x[:count], y=None if dataset.y is None else dataset.y[:count]
+        ), BATCH)  # fmt: skip
+
+    def fakes(state):
+        # For the labels of the held-out images, as many as there are.
+        for i, batch in enumerate(some(held_out)):
+            key = jax.random.fold_in(_key(seed, 'scores'), i)
+            labels = _labels(model, batch)
+            yield batch | {'x': model.sample(state, key, len(batch['x']), *labels)}
+
+    def evaluate(state):
+        on = {
+            'train': mean_score(state, some(train)),
+            'heldout': mean_score(state, some(held_out)),
+            'fake': mean_score(state, fakes(state)),
+        }
+        gap = on['train'] - on['heldout']
+        reach = on['train'] - on['fake']
+        scores = {f'heldout/score_{name}': value for name, value in on.items()}
+        # The heuristic r_v of Karras et al. 2020 (https://arxiv.org/abs/2006.06676).
+        overfit = gap / reach if reach > 0 else math.nan
+        return scores | {'heldout/gap': gap, 'heldout/overfit': overfit}
+
+    return View(
+        lambda state: {'samples': _samples(model, state, seed)}, evaluate, None, gan_should_stop
+    )
+
+
+@view.register
+def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
+    shown = next(evaluation_batches(held_out, 40))
+
+    def pictures(state):
+        labels = _labels(model, shown)
+        decoded = model.decode(state, model.encode(state, shown['x'], *labels).mean, *labels)
+        rows = plots.pairs(shown['x'], np.asarray(decoded), 10)
+        return {'samples': _samples(model, state, seed), 'reconstructions': rows}
+
+    def evaluate(state):
+        key, seen = _key(seed, 'evaluate'), []
+        for i, batch in enumerate(evaluation_batches(held_out, BATCH)):
+            seen.append(model.evaluate(state, jax.random.fold_in(key, i), batch))
+        return {
+            f'heldout/{name}': float(np.mean(np.concatenate([one[name] for one in seen])))
+            for name in seen[0]
+        }
+
+    return View(pictures, evaluate, lambda record: record['heldout/elbo'], vae_should_stop)
+
+
+def vae_should_stop(records: list[Record], patience: int) -> bool:
+    """Whether the held-out ELBO has not risen for so many evaluations.
+
+    Args:
+      records: all that was logged.
+      patience: evaluations, > 0.
+    """
+    bounds = [r['heldout/elbo'] for r in records if 'heldout/elbo' in r]
+    finite = [b if math.isfinite(b) else -math.inf for b in bounds]
+    return len(finite) > patience and max(finite[-patience:]) <= max(finite[:-patience])
+
+
+def gan_should_stop(records: list[Record], patience: int) -> bool:
+    """Whether the discriminator has known the training images by heart for so many evaluations.
+
+    Args:
+      records: all that was logged.
+      patience: evaluations, > 0.
+    """
+    ratios = [r['heldout/overfit'] for r in records if 'heldout/overfit' in r]
+    return len(ratios) >= patience and all(ratio > OVERFIT for ratio in ratios[-patience:])
