@@ -1,0 +1,28 @@
+"""GANs and VAEs as pure functions in JAX."""
+
+from genjax import augment, data, gan, optim, plots, random, train, vae
+from genjax.core import Net, Network, Player, State, Term, model, weighted_sum
+from genjax.nn.linen import from_linen
+from genjax.train.run import Run, load
+
+__all__ = [
+    'Net',
+    'Network',
+    'Player',
+    'Run',
+    'State',
+    'Term',
+    'augment',
+    'data',
+    'from_linen',
+    'gan',
+    'load',
+    'model',
+    'optim',
+    'plots',
+    'random',
+    'train',
+    'vae',
+    'weighted_sum',
+]
+__version__ = '0.1.0'

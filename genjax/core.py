@@ -20,8 +20,7 @@ Batch = dict[str, Array]
 Metrics = dict[str, Array]
 
 
-@struct.dataclass
-class Net:
+class Net(struct.PyTreeNode):
     """The arrays of one network: `params` are trained, `stats` are everything else."""
 
     params: PyTree
@@ -38,8 +37,7 @@ class Network(NamedTuple):
     apply: Callable[..., tuple[Any, Net]]
 
 
-@struct.dataclass
-class State:
+class State(struct.PyTreeNode):
     """All that a run has learnt: a pytree of arrays, nothing else.
 
     Attributes:

@@ -1,7 +1,7 @@
 """From a dataset to batches: the order of examples is a pure function of seed and position."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -91,7 +91,7 @@ def _take(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
     return batch if dataset.y is None else batch | {'y': np.take(dataset.y, rows)}
 
 
-def prefetch(items: Iterable[T], size: int = 2) -> Iterator[T]:
+def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
     """The items, prepared on a background thread while the caller works on those before.
 
     An exception of `items` is raised where its item would have come. Closing the generator, or

@@ -132,7 +132,7 @@ def adversarial(
         *built,
         **_sampling(generator, latent_dim, num_classes),
         latent_dim=latent_dim,
-        image_shape=tuple(image_shape),
+        image_shape=image_shape,
         num_classes=num_classes,
         repeats=n_critic,
         score=_scoring(discriminator, image_shape, num_classes),

@@ -5,6 +5,7 @@ one matrix product: XLA's convolutions are slow on a CPU, the more so their grad
 Every order of derivative, `vmap` and sharding are those of plain array operations.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
@@ -17,16 +18,16 @@ Padding = str | int | Sequence[int | tuple[int, int]]
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
+    first, second = (value, value) if isinstance(value, int) else value
+    return first, second
 
 
 def _explicit(padding: Padding) -> list[tuple[int, int]]:
     """A padding that is not a name, as pairs of low and high."""
-    pair = _pair(padding)
-    pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in pair]
-    if len(pairs) != 2 or any(len(p) != 2 for p in pairs):
+    each: Sequence = (padding, padding) if isinstance(padding, int) else padding
+    if len(each) != 2 or any(not isinstance(p, int) and len(p) != 2 for p in each):
         raise ValueError(f"expected padding 'SAME', 'VALID' or two pairs, got {padding!r}")
-    return pairs
+    return [_pair(p) for p in each]
 
 
 def _check(x: Array, kernel: Array) -> None:
@@ -134,10 +135,8 @@ def conv_transpose(
     taps = taps.reshape(m, sh, n, sw, c, features).transpose(4, 0, 2, 1, 3, 5)
     blocks = _dot(x, taps.reshape(c, -1))
     pieces = jnp.split(blocks, m * n, axis=3) if m * n > 1 else [blocks]
-    y = sum(
-        _pad(piece, [(i // n, m - 1 - i // n), (i % n, n - 1 - i % n)])
-        for i, piece in enumerate(pieces)
-    )
+    shifts = [[(i, m - 1 - i), (j, n - 1 - j)] for i in range(m) for j in range(n)]
+    y = functools.reduce(lax.add, map(_pad, pieces, shifts))
     y = y.reshape(b, h + m - 1, w + n - 1, sh, sw, features).transpose(0, 1, 3, 2, 4, 5)
     y = y.reshape(b, (h + m - 1) * sh, (w + n - 1) * sw, features)
     # The full result has s (n - 1) + k rows; a convolution with low padding p starts k - 1 - p in.
@@ -185,10 +184,10 @@ class _Convolution(nn.Module):
 
 
 class Conv(_Convolution):
-    """`flax.linen.Conv` of images, made of matrix products: same parameters, same values."""
+    """`flax.linen.Conv` of images, made of matrix products: same parameters and values."""
 
 
 class ConvTranspose(_Convolution):
-    """`flax.linen.ConvTranspose` of images, made of matrix products: same parameters, same values."""
+    """`flax.linen.ConvTranspose` of images, made of matrix products: same parameters and values."""
 
     function = staticmethod(conv_transpose)

@@ -91,7 +91,7 @@ class DCGANDiscriminator(nn.Module):
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(len(h), -1))[:, 0]
-        if y is not None:
+        if y is not None and self.num_classes is not None:
             embed = nn.Embed(self.num_classes, features.shape[1], embedding_init=_KERNEL)
             logits += jnp.sum(embed(y) * features, axis=1)
         return logits, features

@@ -24,7 +24,7 @@ def with_labels(h: Float[Array, 'b d'], y: Array | None, num_classes: int | None
       ValueError: labels do not fit.
     """
     y = check_labels(y, len(h), num_classes)
-    if y is None:
+    if y is None or num_classes is None:
         return h
     return jnp.concatenate([h, jax.nn.one_hot(y, num_classes, dtype=h.dtype)], axis=1)
 

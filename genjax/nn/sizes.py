@@ -1,10 +1,12 @@
 """The image sizes that stacks of stride-2 convolutions know."""
 
+from collections.abc import Sequence
+
 # Pixels of an image -> pixels of the smallest map; each stage in between doubles.
 BASES = {28: 7, 32: 4, 64: 4, 128: 4}
 
 
-def stages(image_shape: tuple[int, int, int]) -> tuple[int, int]:
+def stages(image_shape: Sequence[int]) -> tuple[int, int]:
     """Pixels of the smallest map and the number of stride-2 stages between it and the image.
 
     Args:

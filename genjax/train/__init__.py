@@ -1,0 +1,23 @@
+"""Training with a folder: the loop, its pictures, logs and checkpoints."""
+
+from genjax.train.checkpoint import Checkpoints
+from genjax.train.errors import RunError
+from genjax.train.loop import Finished, fit, scan_steps
+from genjax.train.pace import Pace
+from genjax.train.run import Run, held_out, load, train
+from genjax.train.views import View, view
+
+__all__ = [
+    'Checkpoints',
+    'Finished',
+    'Pace',
+    'Run',
+    'RunError',
+    'View',
+    'fit',
+    'held_out',
+    'load',
+    'scan_steps',
+    'train',
+    'view',
+]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core import State
+from genjax.train.errors import RunError
 
 
 def _is_key(leaf: Any) -> bool:
@@ -27,9 +28,10 @@ class Checkpoints:
 
     Args:
       folder: where they are, made if need be.
+      read_only: to be loaded from, perhaps while another process trains.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, read_only: bool = False):
         import orbax.checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers as policies
 
@@ -41,16 +43,20 @@ class Checkpoints:
                 keep_checkpoints_without_metrics=False,
             ),
         ])  # fmt: skip
-        self._args = ocp.args
-        self._manager = ocp.CheckpointManager(
-            folder.absolute(),
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=keep,
-                best_fn=lambda metrics: metrics['monitor'],
-                best_mode='max',
-                cleanup_tmp_directories=True,
-            ),
+        # Orbax's own `read_only` warns of each option that it changes.
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep,
+            best_fn=lambda metrics: metrics['monitor'],
+            best_mode='max',
+            create=not read_only,
+            cleanup_tmp_directories=not read_only,
         )
+        self._args = ocp.args
+        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+
+    def steps(self) -> list[int]:
+        """The steps of all whole checkpoints, in order."""
+        return sorted(self._manager.all_steps())
 
     def latest(self) -> int | None:
         """The step of the newest whole checkpoint."""
@@ -83,18 +89,18 @@ class Checkpoints:
           like: a state of the same model, arrays or `jax.ShapeDtypeStruct`.
 
         Raises:
-          ValueError: the checkpoint is of another model, or cannot be read.
+          RunError: the checkpoint is of another model, or cannot be read.
         """
         shapes = jax.eval_shape(_plain, like)
         try:
             saved = self._manager.restore(step, args=self._args.StandardRestore())
         except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
-            raise ValueError(f'checkpoint {step} cannot be read: {error}') from error
+            raise RunError(f'checkpoint {step} cannot be read: {error}') from error
         found = {name: (np.shape(leaf), str(leaf.dtype)) for name, leaf in saved.items()}
         expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in shapes.items()}
         if found != expected:
             odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
-            raise ValueError(
+            raise RunError(
                 f'checkpoint {step} is of another model: expected {odd[0]} '
                 f'{expected.get(odd[0])}, got {found.get(odd[0])}'
             )
@@ -104,7 +110,7 @@ class Checkpoints:
             value = jnp.asarray(np.asarray(saved[jax.tree_util.keystr(path)]))
             if not _is_key(wanted):
                 return value
-            return jax.random.wrap_key_data(value, impl=jax.random.key_impl(like.key))
+            return jax.random.wrap_key_data(value)
 
         return jax.tree_util.tree_map_with_path(leaf, like)
 

@@ -5,21 +5,37 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 import genjax.gan.recipes
 import genjax.vae.recipes
+from genjax.train.errors import RunError
 from genjax.train.parts import describe, kind_of, nearest, parse
 
 Config = dict[str, Any]
-
-
-class RunError(ValueError):
-    """A run that cannot be started, continued or loaded; the message says why."""
 
 
 def recipes() -> dict[str, Callable]:
     """The public recipes of all families, by name."""
     modules = (genjax.gan.recipes, genjax.vae.recipes)
     return {name: getattr(module, name) for module in modules for name in module.__all__}
+
+
+def find_recipe(recipe: str | Callable) -> Callable:
+    """The recipe of a name; a function is passed on.
+
+    Args:
+      recipe: a name or a function.
+
+    Raises:
+      RunError: an unknown name.
+    """
+    if callable(recipe):
+        return recipe
+    known = recipes()
+    if recipe not in known:
+        raise RunError(f'unknown recipe {recipe!r}; {nearest(recipe, list(known))}')
+    return known[recipe]
 
 
 def options_of(recipe: Callable) -> dict[str, inspect.Parameter]:
@@ -38,22 +54,26 @@ def describe_options(recipe: Callable, options: dict[str, Any]) -> Config:
     Raises:
       RunError: an option that the recipe does not have, or a part that no text names.
     """
+    _check_names(recipe, options)
+    return {
+        name: _describe(name, parameter, options.get(name, parameter.default))
+        for name, parameter in options_of(recipe).items()
+    }
+
+
+def _check_names(recipe, options):
     known = options_of(recipe)
     for name in options:
         if name not in known:
             raise RunError(
                 f'{recipe.__name__} has no option {name!r}; {nearest(name, list(known))}'
             )
-    return {
-        name: _describe(name, parameter, options.get(name, parameter.default))
-        for name, parameter in known.items()
-    }
 
 
 def _describe(name, parameter, value):
     kind, many = kind_of(parameter.annotation)
     try:
-        if many:
+        if kind and many:
             return [describe(kind, part) for part in value]
         if kind:
             return describe(kind, value)
@@ -62,38 +82,38 @@ def _describe(name, parameter, value):
         raise RunError(f'{name}: {error}') from None
 
 
-def build(name: str, options: Config, image_shape: tuple[int, int, int]) -> Any:
-    """The model of a recipe's name and its described options.
+def build(recipe: Callable, options: Config, image_shape: tuple[int, int, int]) -> Any:
+    """The model of a recipe and its described options.
 
     Args:
-      name: of a public recipe.
+      recipe: a public recipe, or a function like them.
       options: JSON values, as `describe_options` makes them.
       image_shape: `(height, width, channels)`.
 
     Raises:
-      RunError: an unknown recipe or option, or a value that the recipe refuses.
+      RunError: an unknown option, or values that the recipe refuses.
     """
-    recipe = recipes().get(name)
-    if recipe is None:
-        raise RunError(f'unknown recipe {name!r}; {nearest(name, list(recipes()))}')
-    known, ready = options_of(recipe), {}
-    for option, value in options.items():
-        if option not in known:
-            raise RunError(f'{name} has no option {option!r}; {nearest(option, list(known))}')
-        kind, many = kind_of(known[option].annotation)
-        try:
-            if many:
-                ready[option] = tuple(parse(kind, text) for text in value)
-            elif kind:
-                ready[option] = parse(kind, str(value))
-            else:
-                ready[option] = tuple(value) if isinstance(value, list) else value
-        except (TypeError, ValueError) as error:
-            raise RunError(f'{option}: {error}') from None
+    known = options_of(recipe)
+    _check_names(recipe, options)
+    ready = {name: _parse(known[name].annotation, name, value) for name, value in options.items()}
     try:
-        return recipe(tuple(image_shape), **ready)
+        model = recipe(image_shape, **ready)
+        jax.eval_shape(model.init, jax.random.key(0))  # Modules look at their sizes when traced.
     except (TypeError, ValueError) as error:
-        raise RunError(f'{name}: {error}') from None
+        raise RunError(f'{recipe.__name__}: {error}') from error
+    return model
+
+
+def _parse(annotation, name, value):
+    kind, many = kind_of(annotation)
+    try:
+        if kind and many:
+            return tuple(parse(kind, text) for text in value)
+        if kind:
+            return parse(kind, str(value))
+        return tuple(value) if isinstance(value, list) else value
+    except (TypeError, ValueError) as error:
+        raise RunError(f'{name}: {error}') from error
 
 
 def differences(old: Config, new: Config, prefix: str = '') -> list[str]:

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,30 +11,14 @@ import jax
 import numpy as np
 from jax import lax
 
-from genjax import plots
 from genjax.core import Batch, Metrics, State
 from genjax.data import Dataset, batches, prefetch
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.logs import Log, Record
+from genjax.train.logs import Record
+from genjax.train.pace import Pace, lengths
+from genjax.train.progress import Progress
+from genjax.train.recorder import Recorder
 from genjax.train.views import View
-
-
-class Pace(NamedTuple):
-    """How long to train and what to do how often.
-
-    Attributes:
-      steps: in all, those of an earlier run on the same folder included.
-      dispatch: steps that one call of the compiled program takes; all else happens between calls.
-      sample_every: steps between pictures; 0 for about twenty in all.
-      eval_every: steps between held-out evaluations and checkpoints; 0 for about ten in all.
-      patience: evaluations without an improvement after which training ends; 0 for never.
-    """
-
-    steps: int
-    dispatch: int = 50
-    sample_every: int = 0
-    eval_every: int = 0
-    patience: int = 0
 
 
 class Finished(NamedTuple):
@@ -78,8 +61,8 @@ def summarize(metrics: Metrics) -> Record:
       metrics: stacked.
     """
     record = {}
-    for name, values in metrics.items():
-        values = np.asarray(values, np.float64)
+    for name, stacked in metrics.items():
+        values = np.asarray(stacked, np.float64)
         seen = values[~np.isnan(values)]
         if name.endswith('/skipped'):
             record[name] = float(values[-1])
@@ -88,25 +71,11 @@ def summarize(metrics: Metrics) -> Record:
     return record
 
 
-def lengths(start: int, pace: Pace) -> list[int]:
-    """Steps of each dispatch from `start` on; all but the outer ones end at multiples of K.
-
-    Args:
-      start: finished steps.
-      pace: of the training.
-    """
-    found = []
-    while start < pace.steps:
-        found.append(min(pace.dispatch - start % pace.dispatch, pace.steps - start))
-        start += found[-1]
-    return found
-
-
 @contextlib.contextmanager
 def listening() -> Iterator[list[int]]:
     """Notes SIGINT and SIGTERM instead of dying of them; a second one has its usual effect."""
     heard: list[int] = []
-    handlers: dict[int, Any] = {}
+    handlers: dict[signal.Signals, Any] = {}
 
     def note(number, frame):
         heard.append(number)
@@ -120,39 +89,6 @@ def listening() -> Iterator[list[int]]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _every(pace: Pace) -> tuple[int, int]:
-    """Steps between pictures and between evaluations, multiples of the dispatch."""
-    wanted = (pace.sample_every or pace.steps / 20, pace.eval_every or pace.steps / 10)
-    pictures, evaluations = (max(1, round(n / pace.dispatch)) * pace.dispatch for n in wanted)
-    return pictures, evaluations
-
-
-class _Folder:
-    """What the loop leaves in the run's folder."""
-
-    def __init__(self, folder: Path, view: View, log: Log, checkpoints: Checkpoints):
-        self.folder, self.view, self.log, self.checkpoints = folder, view, log, checkpoints
-
-    def look(self, step: int, state: State) -> None:
-        for name, image in self.view.pictures(state).items():
-            plots.save(self.folder / name / f'step_{step:08d}.png', image)
-
-    def judge(self, state: State, record: Record) -> None:
-        """Adds the held-out figures to the record and saves a checkpoint with them."""
-        figures = self.view.evaluate(state)
-        record |= figures
-        monitor = self.view.monitor(figures) if self.view.monitor else None
-        finite = monitor if monitor is not None and math.isfinite(monitor) else None
-        self.checkpoints.save(record['step'], state, finite)
-
-    def finish(self) -> None:
-        frames = sorted((self.folder / 'samples').glob('step_*.png'))
-        if frames:
-            plots.timeline(frames, self.folder / 'timeline.gif')
-        if self.log.records:
-            plots.curves(self.log.records, self.folder / 'loss.png')
 
 
 def fit(
@@ -180,53 +116,36 @@ def fit(
       seed: of the order of the examples.
     """
     start, run = int(state.step), scan_steps(model.train_step)
-    log = Log(folder, start)
-    room = _Folder(folder, view, log, checkpoints)
-    if start == 0:
-        room.look(0, state)
-    examples, steps = batch_size * model.repeats, lengths(start, pace)
-    starts = start + np.cumsum([0, *steps])
-    stacked = prefetch(
-        batches(train, examples, seed, int(first), count)
-        for first, count in zip(starts, steps, strict=False)
-    )
-    pictures, evaluations = _every(pace)
-    early, record = False, None
-    # `sys.stderr` may be no terminal; then a line at each evaluation is enough.
-    with listening() as heard, contextlib.closing(stacked), _bar(start, pace.steps) as bar:
-        for count, batch in zip(steps, stacked, strict=True):
-            state, metrics = run(state, batch)
-            step = int(state.step)
-            record = {'step': step} | summarize(metrics)
-            last = step == pace.steps or bool(heard)
-            if step % evaluations == 0 or last:
-                room.judge(state, record)
-            log.add(record)
-            if step % pictures == 0 or last:
-                room.look(step, state)
-            bar.set_postfix(_brief(record), refresh=False)
-            bar.update(count)
-            if step % evaluations == 0:
-                _say(bar, step, record)
-                early = bool(pace.patience) and view.stop(log.records, pace.patience)
-            if heard or early:
+    dispatches = lengths(start, pace)
+    with contextlib.ExitStack() as stack:
+        recorder = Recorder(folder, view, checkpoints, pace, start)
+        stack.enter_context(contextlib.closing(recorder.log))
+        if start == 0:
+            recorder.look(0, state)
+        stacked = _stacked(train, batch_size * model.repeats, seed, start, dispatches)
+        stack.enter_context(contextlib.closing(stacked))
+        heard = stack.enter_context(listening())
+        progress = stack.enter_context(contextlib.closing(Progress(start, pace.steps)))
+        early = recorder.early()
+        for _, batch in zip(dispatches, stacked, strict=True):
+            if early or heard:
                 break
-    room.finish()
-    log.close()
-    return Finished(state, log.records, heard[0] if heard else None, early)
+            state, metrics = run(state, batch)
+            record = {'step': int(state.step), **summarize(metrics)}
+            last = record['step'] == pace.steps
+            measured = recorder.note(record, state, last)
+            early = measured and recorder.early()
+            progress.show(record, measured)
+        if heard:
+            checkpoints.save(int(state.step), state)
+        recorder.draw()
+    return Finished(state, recorder.log.records, heard[0] if heard else None, early)
 
 
-def _bar(start: int, steps: int):
-    from tqdm import tqdm
-
-    quiet = not sys.stderr.isatty()
-    return tqdm(total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True)
-
-
-def _brief(record: Record) -> dict[str, str]:
-    return {k.replace('/loss', ''): f'{v:.3g}' for k, v in record.items() if k.endswith('/loss')}
-
-
-def _say(bar, step, record):
-    figures = {k: v for k, v in record.items() if k.endswith('/loss') or k.startswith('heldout/')}
-    bar.write(f'step {step}  ' + '  '.join(f'{k} {v:.4g}' for k, v in figures.items()))
+def _stacked(train, examples, seed, start, dispatches):
+    """The batches of each dispatch, prepared while the one before runs."""
+    starts = start + np.cumsum([0, *dispatches[:-1]])
+    return prefetch(
+        batches(train, examples, seed, int(first), count)
+        for first, count in zip(starts, dispatches, strict=True)
+    )

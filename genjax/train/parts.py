@@ -161,7 +161,7 @@ def describe(kind: Kind, part: Any) -> str:
         return repr(float(part))
     options = part.keywords if isinstance(part, functools.partial) else {}
     maker = part.func if isinstance(part, functools.partial) else part
-    name = getattr(maker, '__name__', None)
+    name = getattr(maker, '__name__', '')
     if makers(kind).get(name) is not maker:
         known = ', '.join(makers(kind))
         raise ValueError(f'expected one of {known}, or a partial of one with keywords, got {part}')

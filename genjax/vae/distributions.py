@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -59,12 +59,14 @@ class Normal:
         squares = jnp.square(z - mean) * jnp.exp(-log_var)
         return -0.5 * jnp.sum(squares + log_var + math.log(2 * math.pi), axis=-1)
 
-    def kl_divergence(self, other: 'Normal') -> Float[Array, '... d']:
-        """KL(self || other) of each latent, in closed form.
+    def kl_divergence(self, other: Any) -> Float[Array, '... d'] | None:
+        """KL(self || other) of each latent; None unless both are Gaussian, the closed form known.
 
         Args:
-          other: a Gaussian of the same last axis.
+          other: a distribution of the same last axis.
         """
+        if not isinstance(other, Normal):
+            return None
         mean, log_var = (
             leaf.reshape((1,) * (self.mean.ndim - leaf.ndim) + leaf.shape)
             for leaf in (other.mean, other.log_var)

@@ -1,6 +1,7 @@
 """VAEs of the literature: parts put together, nothing else."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -99,13 +100,13 @@ def vae(
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
     """
-    likelihood = made(likelihood)
+    pixels = made(likelihood)
     settings = Settings(
-        image_shape, latent_dim, likelihood, bound, k, beta, warmup, free_bits, num_classes,
+        image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
         augmenters(augment),
     )  # fmt: skip
-    common = {'num_classes': num_classes, 'dropout': dropout}
-    outputs = (*image_shape[:2], image_shape[2] * likelihood.outputs)
+    common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
+    outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
     return _assemble(
         MLPEncoder(latent_dim, tuple(hidden), **common),
         MLPDecoder(outputs, tuple(reversed(hidden)), **common),
@@ -159,13 +160,13 @@ def conv_vae(
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
     """
-    likelihood = made(likelihood)
+    pixels = made(likelihood)
     settings = Settings(
-        image_shape, latent_dim, likelihood, bound, k, beta, warmup, free_bits, num_classes,
+        image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
         augmenters(augment),
     )  # fmt: skip
-    common = {'num_classes': num_classes, 'dropout': dropout}
-    outputs = (*image_shape[:2], image_shape[2] * likelihood.outputs)
+    common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
+    outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
     return _assemble(
         ConvEncoder(latent_dim, width, **common),
         ConvDecoder(outputs, width, **common),

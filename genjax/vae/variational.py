@@ -135,29 +135,42 @@ def variational(
         terms=tuple(terms) + _memory_terms(settings.augment),
         hypers={'beta': settings.beta},
     )
+    everyone = {'vae': player, **(players or {})}
     built = model(
         networks,
-        {'vae': player, **(players or {})},
+        everyone,
         prepare=prepare(settings.image_shape, settings.num_classes),
         ema={} if ema_decay is None else dict.fromkeys(trains, ema_decay),
     )
     return VAE(
-        *built,
+        built.init,
+        built.train_step,
         **_evaluations(forward, settings),
         **_generation(parts, settings),
         latent_dim=settings.latent_dim,
-        image_shape=tuple(settings.image_shape),
+        image_shape=settings.image_shape,
         num_classes=settings.num_classes,
+        repeats=max(player.repeats for player in everyone.values()),
     )
 
 
 def _check(settings):
-    for name, least in (('latent_dim', 1), ('k', 1), ('beta', 0), ('warmup', 0), ('free_bits', 0)):
-        value = getattr(settings, name)
-        if value < least:
-            raise ValueError(f'expected {name} >= {least}, got {value}')
+    _at_least(1, latent_dim=settings.latent_dim, k=settings.k)
+    _at_least(0, beta=settings.beta, warmup=settings.warmup, free_bits=settings.free_bits)
     if settings.free_bits and settings.bound is not elbo:
         raise ValueError('expected free_bits with the bound elbo only, whose KL is by group')
+
+
+def _at_least(least, **numbers):
+    for name, value in numbers.items():
+        if not value >= least:
+            raise ValueError(f'expected {name} >= {least}, got {value}')
+
+
+def _at_least(least, **numbers):
+    for name, value in numbers.items():
+        if not value >= least:
+            raise ValueError(f'expected {name} >= {least}, got {value}')
 
 
 def _memory_terms(augment):
@@ -189,7 +202,9 @@ def _bounds(seen, bound):
     """The bounds of each example at beta = 1, and the parts of the ELBO, in nats."""
     plain = sampled_elbo if seen.kl is None else elbo
     log_px_z, value = jnp.mean(seen.log_px_z, axis=0), plain(seen)
-    named = {'elbo': value, 'log_px_z': log_px_z, 'kl': log_px_z - value}
+    # A difference of large numbers would round a small KL away, or below 0.
+    kl = log_px_z - value if seen.kl is None else jnp.sum(seen.kl, axis=1)
+    named = {'elbo': value, 'log_px_z': log_px_z, 'kl': kl}
     return named | {bound.__name__: bound(seen)}
 
 
@@ -202,11 +217,14 @@ def _evaluations(forward, settings):
 
     @partial(jax.jit, static_argnames='k')
     def evaluate(state, key, batch, k=settings.k):
+        _at_least(1, k=k)
         seen, _ = forward(averaged(state), key, observed(key, batch), k, False)
         return _bounds(seen, settings.bound)
 
     @partial(jax.jit, static_argnames=('k', 'chunk'))
     def log_likelihood(state, key, batch, k=5000, chunk=None):
+        _at_least(1, k=k, chunk=k if chunk is None else chunk)
+        _at_least(1, k=k, chunk=k if chunk is None else chunk)
         # Observed once: all samples are of the same image.
         state, batch = averaged(state), observed(key, batch)
         b = len(batch['x'])

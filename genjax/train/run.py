@@ -1,0 +1,219 @@
+"""Runs: a folder with a model in training, that can be started, continued and loaded."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from genjax import data as sources
+from genjax.core import State
+from genjax.data import Dataset
+from genjax.train.checkpoint import Checkpoints
+from genjax.train.config import Config, build, describe_options, differences, find_recipe
+from genjax.train.errors import RunError
+from genjax.train.loop import Finished, fit
+from genjax.train.pace import Pace
+from genjax.train.views import view
+
+_CONFIG, _CHECKPOINTS = 'config.json', 'checkpoints'
+_KEYS = {'recipe', 'options', 'image_shape', 'fingerprint', 'source', 'held_out'}
+
+
+class Run(NamedTuple):
+    """A model and what it has learnt.
+
+    Attributes:
+      model: a `GAN` or a `VAE`.
+      state: of one step.
+      config: what the run is, as plain data.
+      folder: where it is.
+      finished: how the training that was just made ended; None of a run that was loaded.
+    """
+
+    model: Any
+    state: State
+    config: Config
+    folder: Path
+    finished: Finished | None = None
+
+
+def train(
+    recipe: str | Callable,
+    data: Any,
+    *,
+    run: str | os.PathLike,
+    steps: int,
+    batch_size: int = 64,
+    seed: int = 0,
+    held_out: float = 0.1,
+    dispatch: int = 50,
+    sample_every: int = 0,
+    eval_every: int = 0,
+    patience: int = 0,
+    **options: Any,
+) -> Run:
+    """Trains a recipe on data, in a folder; a run that is there already is continued.
+
+    Args:
+      recipe: the name of one of genjax's recipes, or a function like them.
+      data: 'digits', a .npz file with x and perhaps y, an MNIST idx file or a folder of them; in
+        Python also an array, a dict or a Dataset.
+      run: the folder, made if need be.
+      steps: in all, those of an earlier training in the folder included.
+      batch_size: examples an update.
+      seed: of the parameters, the noise and the order of the examples.
+      held_out: share of the data that is never trained on.
+      dispatch: steps that one call of the compiled program takes.
+      sample_every: steps between pictures; 0 for about twenty in all.
+      eval_every: steps between held-out evaluations and checkpoints; 0 for about ten in all.
+      patience: evaluations without an improvement after which training ends; 0 for never.
+      **options: of the recipe.
+
+    Raises:
+      RunError: an option that the recipe does not have or refuses, data that do not fit the
+        recipe, a folder that holds another run or something else, or one that is in use.
+      DataError: data that cannot be read.
+    """
+    pace = Pace(steps, dispatch, sample_every, eval_every, patience)
+    _check(pace, batch_size, seed)
+    function, dataset = find_recipe(recipe), sources.load(data)
+    config: Config = {
+        'recipe': function.__name__,
+        'options': describe_options(function, options),
+        'image_shape': list(dataset.image_shape),
+        'fingerprint': sources.fingerprint(dataset),
+        'source': _location(data),
+        'held_out': held_out,
+        'batch_size': batch_size,
+        'seed': seed,
+    }
+    model = build(function, config['options'], dataset.image_shape)
+    _check_labels(dataset, model)
+    parts = sources.split(dataset, held_out)
+    with _locked(Path(run)) as folder:
+        _agree(folder, config)
+        with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
+            latest = checkpoints.latest()
+            state = model.init(jax.random.key(seed))
+            if latest is not None:
+                state = checkpoints.restore(latest, state)
+            seen = view(model, *parts, seed)
+            finished = fit(model, parts[0], seen, state, folder, checkpoints, pace, batch_size, seed)
+    return Run(model, finished.state, config, folder, finished)
+
+
+def load(
+    run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | None = None
+) -> Run:
+    """The model and the state of a run.
+
+    Args:
+      run: its folder.
+      step: of a checkpoint, or 'latest', or 'best' by the held-out bound of a VAE.
+      recipe: the function, where it is none of genjax's.
+
+    Raises:
+      RunError: no such run or checkpoint, or one that does not fit the recipe.
+    """
+    folder = Path(run).expanduser()
+    config = _read(folder)
+    if config is None:
+        raise RunError(f'expected a run in {folder}, got a folder without {_CONFIG}, or none')
+    function = recipe or find_recipe(config['recipe'])
+    model = build(function, config['options'], tuple(config['image_shape']))
+    if not (folder / _CHECKPOINTS).is_dir():
+        raise RunError(f'{folder} has no checkpoint yet')
+    with contextlib.closing(Checkpoints(folder / _CHECKPOINTS, read_only=True)) as checkpoints:
+        at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
+        if not isinstance(at, int) or at not in checkpoints.steps():
+            known = ['latest', 'best', *checkpoints.steps()]
+            raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
+        state = checkpoints.restore(at, jax.eval_shape(model.init, jax.random.key(0)))
+    return Run(model, state, config, folder)
+
+
+def held_out(run: Run, data: Any = None) -> Dataset:
+    """The data that a run never trains on.
+
+    Args:
+      run: as `load` gives it.
+      data: where the data are, if not where they were.
+
+    Raises:
+      RunError: the data are not given, or not those of the run.
+    """
+    source = data if data is not None else run.config['source']
+    if source is None:
+        raise RunError(f'{run.folder}: expected the data it was trained on, got none')
+    dataset = sources.load(source)
+    if sources.fingerprint(dataset) != run.config['fingerprint']:
+        raise RunError(f'{run.folder}: expected the data it was trained on, got others in {source}')
+    return sources.split(dataset, run.config['held_out'])[1]
+
+
+def _check(pace: Pace, batch_size: int, seed: int) -> None:
+    least = {'steps': 1, 'dispatch': 1, 'sample_every': 0, 'eval_every': 0, 'patience': 0}
+    wanted = [(name, getattr(pace, name), low) for name, low in least.items()]
+    for name, value, low in [*wanted, ('batch_size', batch_size, 1), ('seed', seed, 0)]:
+        if not isinstance(value, int) or value < low:
+            raise RunError(f'expected {name} to be an integer >= {low}, got {value!r}')
+
+
+def _location(data: Any) -> str | None:
+    """Where data can be found again."""
+    if not isinstance(data, (str, os.PathLike)):
+        return None
+    return 'digits' if data == 'digits' else str(Path(data).expanduser().absolute())
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[Path]:
+    """The folder, for this process alone; the lock goes with the process, however that ends."""
+    from filelock import FileLock, Timeout
+
+    folder = folder.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / '.lock', timeout=0):
+            yield folder
+    except Timeout:
+        raise RunError(f'{folder} is in use by another process') from None
+
+
+def _read(folder: Path) -> Config | None:
+    path = folder / _CONFIG
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding='utf-8'))
+        missing = _KEYS - set(config)
+    except (ValueError, TypeError) as error:
+        raise RunError(f'{path}: expected the config of a run, got {error}') from error
+    if missing:
+        raise RunError(f'{path}: expected the config of a run, got none of {sorted(missing)}')
+    return config
+
+
+def _agree(folder: Path, config: Config) -> None:
+    """Writes the config of a new run; refuses another than that of a run which is there."""
+    old = _read(folder)
+    if old is None:
+        if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
+            raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
+    elif lines := differences({**old, 'source': None}, {**config, 'source': None}):
+        # Where the data lie may change; what they are may not.
+        raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
+    partial = folder / f'.{_CONFIG}'
+    partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
+    os.replace(partial, folder / _CONFIG)
+
+
+def _check_labels(dataset: Dataset, model: Any) -> None:
+    wanted, found = model.num_classes, dataset.num_classes
+    if wanted is not None and (found is None or found > wanted):
+        got = 'none' if found is None else f'labels up to {found - 1}'
+        raise RunError(f'expected labels below num_classes={wanted} in {dataset.name}, got {got}')
