@@ -5,7 +5,7 @@ penalties, so that they do not leak into the samples (Zhao et al. 2020,
 https://arxiv.org/abs/2006.10738); a VAE applies them to its training images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -109,8 +109,3 @@ def chain(*augments: Augment) -> Augment:
         return tuple(a.update(own, context) if a.update else own for a, own in pairs)
 
     return Augment(apply, init, update)
-
-
-def augmenters(parts: Sequence[AugmentLike]) -> Augment:
-    """The chain of parts that are given made or as the functions that make them."""
-    return chain(*(part if isinstance(part, Augment) else part() for part in parts))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from genjax.augment import AugmentLike, augmenters
+from genjax.augment import AugmentLike, chain
 from genjax.core import made
 from genjax.gan.adversarial import GAN, adversarial, critic
 from genjax.gan.objectives import ObjectiveLike, non_saturating, wasserstein
@@ -93,7 +93,7 @@ def dcgan(
         objective=made(objective),
         optimizers=(generator_adam, discriminator_adam),
         discriminator_terms=[made(penalty) for penalty in penalties],
-        augment=augmenters(augment),
+        augment=chain(*map(made, augment)),
         num_classes=num_classes,
         n_critic=n_critic,
         ema_decay=ema_decay,

@@ -63,8 +63,12 @@ def makers(kind: Kind) -> dict[str, Callable]:
     """The public functions of the kind's module that make such a part, by name."""
 
     def fits(function):
+        signature = inspect.signature(function)
         returns = inspect.unwrap(function).__annotations__.get('return')
-        return kind.returns in (returns, _spelt(returns)) or returns == 'base.Schedule'
+        # What takes other parts, by position, cannot be written as options.
+        options = all(p.kind != p.VAR_POSITIONAL for p in signature.parameters.values())
+        made = kind.returns in (returns, _spelt(returns)) or returns == 'base.Schedule'
+        return options and made
 
     found = inspect.getmembers(kind.module, inspect.isfunction)
     return {name: f for name, f in found if not name.startswith('_') and fits(f)}

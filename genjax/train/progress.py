@@ -20,9 +20,7 @@ class Progress:
         self.start, self.steps, self.began = start, steps, time.monotonic()
         # Where stderr is no terminal, the lines are all there is.
         quiet = not sys.stderr.isatty()
-        self.bar = tqdm(
-            total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True
-        )
+        self.bar = tqdm(total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True)
         self.close = self.bar.close
 
     def show(self, record: Record, measured: bool) -> None:
@@ -41,6 +39,4 @@ class Progress:
             left = self.bar.format_interval((self.steps - step) / rate)
             shown = losses | {k: v for k, v in record.items() if k.startswith('heldout/')}
             figures = '  '.join(f'{name} {value:.4g}' for name, value in shown.items())
-            self.bar.write(
-                f'step {step}/{self.steps}  {rate:.3g} steps/s, {left} left  {figures}'
-            )
+            self.bar.write(f'step {step}/{self.steps}  {rate:.3g} steps/s, {left} left  {figures}')

@@ -22,9 +22,7 @@ class Recorder:
       start: the step that training goes on from; what lies beyond it is removed.
     """
 
-    def __init__(
-        self, folder: Path, view: View, checkpoints: Checkpoints, pace: Pace, start: int
-    ):
+    def __init__(self, folder: Path, view: View, checkpoints: Checkpoints, pace: Pace, start: int):
         self.folder, self.view, self.checkpoints = folder, view, checkpoints
         self.patience = pace.patience
         self.sample_every, self.eval_every = periods(pace)

@@ -102,13 +102,13 @@ def train(
             if latest is not None:
                 state = checkpoints.restore(latest, state)
             seen = view(model, *parts, seed)
-            finished = fit(model, parts[0], seen, state, folder, checkpoints, pace, batch_size, seed)
+            finished = fit(
+                model, parts[0], seen, state, folder, checkpoints, pace, batch_size, seed
+            )
     return Run(model, finished.state, config, folder, finished)
 
 
-def load(
-    run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | None = None
-) -> Run:
+def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | None = None) -> Run:
     """The model and the state of a run.
 
     Args:

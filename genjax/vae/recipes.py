@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.augment import AugmentLike, augmenters
+from genjax.augment import AugmentLike, chain
 from genjax.core import Network, made
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.linen import from_linen
@@ -103,7 +103,7 @@ def vae(
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
-        augmenters(augment),
+        chain(*map(made, augment)),
     )  # fmt: skip
     common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
@@ -163,7 +163,7 @@ def conv_vae(
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
-        augmenters(augment),
+        chain(*map(made, augment)),
     )  # fmt: skip
     common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)

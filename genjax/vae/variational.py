@@ -167,12 +167,6 @@ def _at_least(least, **numbers):
             raise ValueError(f'expected {name} >= {least}, got {value}')
 
 
-def _at_least(least, **numbers):
-    for name, value in numbers.items():
-        if not value >= least:
-            raise ValueError(f'expected {name} >= {least}, got {value}')
-
-
 def _memory_terms(augment):
     if augment.update is None:
         return ()
@@ -223,7 +217,6 @@ def _evaluations(forward, settings):
 
     @partial(jax.jit, static_argnames=('k', 'chunk'))
     def log_likelihood(state, key, batch, k=5000, chunk=None):
-        _at_least(1, k=k, chunk=k if chunk is None else chunk)
         _at_least(1, k=k, chunk=k if chunk is None else chunk)
         # Observed once: all samples are of the same image.
         state, batch = averaged(state), observed(key, batch)

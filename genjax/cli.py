@@ -1,0 +1,185 @@
+"""The command `genjax`: train, sample, reconstruct, interpolate.
+
+The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
+"""
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from genjax import plots
+from genjax.data import DataError
+from genjax.train import RunError, held_out, load, pictures, train
+from genjax.train.config import options_of, recipes
+from genjax.train.parts import KINDS, describe, makers, parse
+
+# As shells count: what ends by a signal has 128 more than its number.
+INTERRUPTED, REFUSED = 128, 2
+RunFolder = tyro.conf.Positional[Path]
+_REGISTRY = ConstructorRegistry()
+
+
+@_REGISTRY.primitive_rule
+def _part(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    """How a loss, penalty, likelihood or schedule is written on the command line."""
+    kind = next((kind for kind in KINDS if kind.annotation == info.type), None)
+    if kind is None:
+        return None
+    names = 'NUMBER|SCHEDULE' if kind.called else f'{{{",".join(makers(kind))}}}'
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f'{names}[:OPTION=VALUE,...]',
+        instance_from_str=lambda words: parse(kind, words[0]),
+        is_instance=lambda value: True,
+        str_from_instance=lambda value: [describe(kind, value)],
+    )
+
+
+def sample(
+    run: RunFolder,
+    out: Path,
+    n: int = 64,
+    seed: int = 0,
+    y: int | None = None,
+    step: str = 'latest',
+) -> None:
+    """Draws samples of a run.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      n: how many.
+      seed: of the noise.
+      y: the class of all; by default a conditional model's classes go round the columns.
+      step: of a checkpoint, or latest, or best.
+    """
+    _check(out)
+    images = pictures.samples(load(run, _step(step)), n, seed, y)
+    plots.save_images(out, images)
+
+
+def reconstruct(
+    run: RunFolder, out: Path, n: int = 32, data: str | None = None, step: str = 'latest'
+) -> None:
+    """Shows held-out images and a VAE's reconstructions below them.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      n: how many, or as many as were held out.
+      data: where the data are, if they have moved.
+      step: of a checkpoint, or latest, or best.
+    """
+    _check(out)
+    if n < 1:
+        raise RunError(f'expected n >= 1, got {n}')
+    loaded = load(run, _step(step))
+    images = held_out(loaded, data)
+    x, y = images.x[:n], None if images.y is None else images.y[:n]
+    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y))
+
+
+def interpolate(
+    run: RunFolder,
+    out: Path,
+    rows: int = 8,
+    columns: int = 10,
+    seed: int = 0,
+    y: int | None = None,
+    step: str = 'latest',
+) -> None:
+    """Draws the ways between pairs of samples.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      rows: pairs of samples.
+      columns: images from one end to the other.
+      seed: of the samples.
+      y: the class of all; by default a conditional model's classes in turn, one a row.
+      step: of a checkpoint, or latest, or best.
+    """
+    _check(out)
+    images = pictures.interpolations(load(run, _step(step)), rows, columns, seed, y)
+    plots.save_images(out, images, columns)
+
+
+def _check(out: Path) -> None:
+    if out.suffix.lower() not in ('.png', '.npz'):
+        raise RunError(f'expected a file that ends in .png or .npz, got {out}')
+
+
+def _step(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _training(recipe: Callable) -> Callable[..., int]:
+    """The subcommand of a recipe: the options of `train`, then those of the recipe."""
+
+    def command(data: str, run: Path, **options: Any) -> int:
+        finished = train(recipe, data, run=run, **options).finished
+        print(run)
+        if finished is not None and finished.signal is not None:
+            name = signal.Signals(finished.signal).name
+            print(f'{name}: stopped at step {int(finished.state.step)}', file=sys.stderr)
+            return INTERRUPTED + finished.signal
+        return 0
+
+    common = dict(inspect.signature(train).parameters)
+    del common['recipe'], common['options']
+    parameters = [*common.values(), *options_of(recipe).values()]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    types = {p.name: p.annotation for p in parameters} | {'data': str, 'run': Path}
+    about, _, arguments = (inspect.getdoc(recipe) or '').partition('Args:\n')
+    shared = (inspect.getdoc(train) or '').partition('Args:\n')[2].partition('\n\n')[0]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = types
+    command.__doc__ = f'{about}Args:\n{shared}\n{arguments}'
+    command.__name__ = recipe.__name__
+    return command
+
+
+def _commands() -> Any:
+    """The tree of subcommands, as tyro wants it."""
+
+    def named(name, constructor):
+        return Annotated[Any, tyro.conf.subcommand(name=name, constructor=constructor)]
+
+    trained: Any = Union[tuple(named(name, _training(f)) for name, f in recipes().items())]  # noqa: UP007
+
+    def train_command(recipe):
+        return recipe
+
+    train_command.__annotations__ = {'recipe': trained}
+    train_command.__doc__ = 'Trains a recipe; a run that is there already is continued.'
+    others = [named(f.__name__, f) for f in (sample, reconstruct, interpolate)]
+    return Union[(named('train', train_command), *others)]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      args: words of the command line; None takes the process's own.
+
+    Returns:
+      The exit status: 0, or 2 where something was refused, or 128 + n where training was stopped
+      by signal n, with a checkpoint saved.
+    """
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    try:
+        status = tyro.cli(_commands(), prog='genjax', args=args, config=config, registry=_REGISTRY)
+    except (RunError, DataError, OSError) as error:
+        print(f'genjax: {error}', file=sys.stderr)
+        return REFUSED
+    return status or 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Images and animations as files, written whole or not at all."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from genjax.plots.grids import Images, grid, many, pairs, to_uint8
+
+_COMFORTABLE = 800  # pixels; smaller images are saved enlarged
+_MAX_SCALE = 8
+_MAX_FRAMES = 60
+_SECONDS, _HOLD = 6.0, 1.5  # of an animation, and of its last frame
+
+
+def _enlarge(image: Images, scale: int | None = None) -> np.ndarray:
+    x = to_uint8(image)
+    if x.ndim != 3:
+        raise ValueError(f'expected one image [h, w, c], got {x.shape}')
+    fit = min(max(_COMFORTABLE // max(x.shape[:2]), 1), _MAX_SCALE)
+    times = fit if scale is None else scale
+    if times < 1:
+        raise ValueError(f'expected a scale >= 1, got {scale}')
+    return x.repeat(times, axis=0).repeat(times, axis=1)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike, *suffixes: str) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` at once and whole, or not at all."""
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f'expected a path that ends in {" or ".join(suffixes)}, got {str(path)!r}')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        with open(beside, 'wb') as file:
+            yield file
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _picture(image: np.ndarray) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def save(path: str | os.PathLike, image: Images, scale: int | None = None) -> None:
+    """Writes one image as a PNG; a reader sees the old file or the whole new one.
+
+    Args:
+      path: ends in .png; missing folders are made.
+      image: `[h, w, c]`, uint8 or float in [-1, 1].
+      scale: how often each pixel is repeated; None takes the greatest factor up to 8 that keeps
+        the image within 800 pixels, 1 writes the pixels as they are.
+
+    Raises:
+      ValueError: a refused array, another suffix or `scale` < 1.
+    """
+    picture = _picture(_enlarge(image, scale))
+    with replacing(path, '.png') as file:
+        picture.save(file, 'PNG')
+
+
+def save_images(path: str | os.PathLike, images: Images, columns: int | None = None) -> None:
+    """Writes images as a PNG of their grid, or as a .npz file with uint8 `x`, by the suffix.
+
+    Args:
+      path: ends in .png or .npz; missing folders are made.
+      images: `[n, h, w, c]`, uint8 or float in [-1, 1].
+      columns: images in a row of the grid; None makes it about square.
+
+    Raises:
+      ValueError: a refused array or another suffix.
+    """
+    _save(path, grid(images, columns), x=many(images))
+
+
+def save_pairs(path: str | os.PathLike, originals: Images, reconstructions: Images) -> None:
+    """Writes originals with their reconstructions below them as a PNG, or both as a .npz file with
+    uint8 `x` and `reconstructions`, by the suffix.
+
+    Args:
+      path: ends in .png or .npz; missing folders are made.
+      originals: `[n, h, w, c]`, uint8 or float in [-1, 1].
+      reconstructions: the same shape.
+
+    Raises:
+      ValueError: a refused array, different shapes or another suffix.
+    """
+    sheet = pairs(originals, reconstructions)
+    _save(path, sheet, x=many(originals), reconstructions=many(reconstructions))
+
+
+def _save(path: str | os.PathLike, sheet: np.ndarray, **arrays: np.ndarray) -> None:
+    with replacing(path, '.png', '.npz') as file:
+        if Path(path).suffix.lower() == '.png':
+            _picture(_enlarge(sheet)).save(file, 'PNG')
+        else:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def timeline(frames: Iterable[str | os.PathLike | Images], path: str | os.PathLike) -> None:
+    """Writes an animation of about six seconds, say of the sample grids of one training.
+
+    It has at most 60 frames, evenly thinned, the first and the last among them, and stays on the
+    last for a quarter of the time.
+
+    Args:
+      frames: in order, all of one size: paths of images, or images `[h, w, c]`.
+      path: ends in .gif; missing folders are made.
+
+    Raises:
+      ValueError: no frames, frames of different sizes, a refused array, or another suffix.
+    """
+    frames = list(frames)
+    if not frames:
+        raise ValueError('expected one frame or more, got none')
+    kept = np.linspace(0, len(frames) - 1, min(len(frames), _MAX_FRAMES)).round().astype(int)
+    pictures = [_frame(frames[i]) for i in kept]
+    sizes = sorted({picture.size for picture in pictures})
+    if len(sizes) > 1:
+        raise ValueError(f'expected frames of one size, got (width, height) in {sizes}')
+    each = (_SECONDS - _HOLD) / max(len(pictures) - 1, 1)
+    seconds = [each] * (len(pictures) - 1) + [_HOLD]
+    durations = [10 * round(100 * s) for s in seconds]  # a GIF counts in hundredths
+    with replacing(path, '.gif') as file:
+        pictures[0].save(
+            file, 'GIF', save_all=True, append_images=pictures[1:], duration=durations, loop=0
+        )
+
+
+def _frame(frame: str | os.PathLike | Images) -> Any:
+    from PIL import Image
+
+    if not isinstance(frame, (str, os.PathLike)):
+        return _picture(_enlarge(frame))
+    with Image.open(frame) as picture:
+        return picture.convert('L' if picture.mode in ('1', 'L') else 'RGB')

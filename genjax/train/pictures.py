@@ -1,0 +1,119 @@
+"""Images that a run makes: samples, reconstructions and the ways between."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from genjax.random import stream
+from genjax.train.errors import RunError
+from genjax.train.run import Run
+from genjax.train.views import labels_in_columns
+from genjax.vae import VAE
+
+# Images in a call, always: image i of a seed is the same in a grid of any size.
+CHUNK = 64
+
+
+def samples(run: Run, n: int, seed: int = 0, y: int | None = None) -> Float[np.ndarray, 'n h w c']:
+    """Images drawn from a model; the first m of n are those that m gives.
+
+    Args:
+      run: of a GAN or a VAE.
+      n: how many, >= 1.
+      seed: of the noise.
+      y: the class of all; None spreads a conditional model's classes over the columns of a grid.
+
+    Raises:
+      RunError: n < 1, or a class that the model does not have.
+    """
+    if n < 1:
+        raise RunError(f'expected n >= 1, got {n}')
+    labels, key = _labels(run.model.num_classes, n, y), jax.random.key(seed)
+    chunks = []
+    for start in range(0, n, CHUNK):
+        own = () if labels is None else (_filled(labels[start : start + CHUNK]),)
+        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), CHUNK, *own))
+    return np.concatenate(chunks)[:n]
+
+
+def _labels(num_classes: int | None, n: int, y: int | None) -> Int[Array, 'n'] | None:
+    if y is None:
+        return labels_in_columns(n, num_classes)
+    if num_classes is None or not 0 <= y < num_classes:
+        known = 'a model without classes' if num_classes is None else f'[0, {num_classes})'
+        raise RunError(f'expected a class of {known}, got {y}')
+    return jnp.full(n, y)
+
+
+def _filled(labels: Array) -> Array:
+    return jnp.pad(labels, (0, CHUNK - len(labels)))
+
+
+def reconstructions(
+    run: Run, x: Array | np.ndarray, y: Array | np.ndarray | None = None
+) -> Float[np.ndarray, 'n h w c']:
+    """Images as a VAE decodes the mean of their posteriors.
+
+    Args:
+      run: of a VAE.
+      x: images, uint8 or float in [-1, 1].
+      y: their labels, where the model takes them.
+
+    Raises:
+      RunError: another model.
+    """
+    if not isinstance(run.model, VAE):
+        raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
+    labels = () if run.model.num_classes is None else (y,)
+    means = run.model.encode(run.state, x, *labels).mean
+    return np.asarray(run.model.decode(run.state, means, *labels))
+
+
+def interpolations(
+    run: Run, rows: int, columns: int, seed: int = 0, y: int | None = None
+) -> Float[np.ndarray, 'rows*columns h w c']:
+    """Images on great circles between pairs of latents drawn from the prior, a pair a row.
+
+    Spherical, since the norms of Gaussian latents all but agree (White 2016,
+    https://arxiv.org/abs/1609.04468).
+
+    Args:
+      run: of a GAN or a VAE.
+      rows: number of pairs, >= 1.
+      columns: images from one end to the other, >= 2.
+      seed: of the latents.
+      y: the class of all; None takes a conditional model's classes in turn, one a row.
+
+    Raises:
+      RunError: too few rows or columns, or a class that the model does not have.
+    """
+    if rows < 1 or columns < 2:
+        raise RunError(f'expected 1 row and 2 columns or more, got {rows} and {columns}')
+    classes = run.model.num_classes
+    labels = _labels(classes, rows * columns, y)
+    if y is None and classes is not None:
+        labels = jnp.repeat(jnp.arange(rows) % classes, columns)
+    key = stream(jax.random.key(seed), 'interpolate')
+    a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
+    z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
+    draw = run.model.decode if isinstance(run.model, VAE) else run.model.generate
+    own = () if labels is None else (labels,)
+    return np.asarray(draw(run.state, z.reshape(rows * columns, -1), *own))
+
+
+def slerp(
+    a: Float[Array, '... d'], b: Float[Array, '... d'], t: Float[Array, '... 1']
+) -> Float[Array, '... d']:
+    """`(sin((1 - t) w) a + sin(t w) b) / sin(w)`, where w is the angle between a and b.
+
+    Args:
+      a: the point at t = 0.
+      b: the point at t = 1; not opposite to a.
+      t: in [0, 1].
+    """
+    unit = [v / jnp.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
+    w = jnp.arccos(jnp.clip(jnp.sum(unit[0] * unit[1], axis=-1, keepdims=True), -1, 1))
+    # sinc's limit makes it the straight line where the angle is zero.
+    weight = lambda s: s * jnp.sinc(s * w / jnp.pi) / jnp.sinc(w / jnp.pi)  # noqa: E731
+    return weight(1 - t) * a + weight(t) * b
