@@ -1,5 +1,6 @@
 """States on disk, by Orbax: atomic, the last two and the best."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ def _plain(state: State) -> Any:
     }
 
 
+def _rank(metrics: dict[str, float | None]) -> float:
+    """What was not measured is the worst, and of equals the newest is the best."""
+    monitor = metrics['monitor']
+    return -math.inf if monitor is None else monitor
+
+
 class Checkpoints:
     """The checkpoints of one run.
 
@@ -37,16 +44,12 @@ class Checkpoints:
 
         keep = policies.AnyPreservationPolicy([
             policies.LatestN(2),
-            policies.BestN(
-                get_metric_fn=lambda metrics: metrics['monitor'],
-                n=1,
-                keep_checkpoints_without_metrics=False,
-            ),
+            policies.BestN(get_metric_fn=_rank, n=1),
         ])  # fmt: skip
         # Orbax's own `read_only` warns of each option that it changes.
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep,
-            best_fn=lambda metrics: metrics['monitor'],
+            best_fn=_rank,
             best_mode='max',
             create=not read_only,
             cleanup_tmp_directories=not read_only,
@@ -64,7 +67,7 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step of the best checkpoint, or the newest where none was measured."""
-        return self._manager.best_step() or self.latest()
+        return self._manager.best_step()
 
     def save(self, step: int, state: State, monitor: float | None = None) -> None:
         """Saves in the background; the values are those of this moment.
@@ -76,10 +79,9 @@ class Checkpoints:
         """
         if step == self.latest():
             return
-        metrics = None if monitor is None else {'monitor': monitor}
         # A copy in host memory: the loop goes on to donate the state.
-        arrays = jax.tree.map(np.array, _plain(state))
-        self._manager.save(step, args=self._args.StandardSave(arrays), metrics=metrics, force=True)
+        arrays = self._args.StandardSave(jax.tree.map(np.array, _plain(state)))
+        self._manager.save(step, args=arrays, metrics={'monitor': monitor}, force=True)
 
     def restore(self, step: int, like: State) -> State:
         """The state of a step.
