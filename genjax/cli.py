@@ -16,6 +16,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from genjax import plots
 from genjax.data import DataError
 from genjax.train import RunError, held_out, load, pictures, train
+from genjax.train.compilation import cache_compilations
 from genjax.train.config import options_of, recipes
 from genjax.train.parts import KINDS, describe, makers, parse
 
@@ -172,6 +173,7 @@ def main(args: Sequence[str] | None = None) -> int:
       The exit status: 0, or 2 where something was refused, or 128 + n where training was stopped
       by signal n, with a checkpoint saved.
     """
+    cache_compilations()
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
         status = tyro.cli(_commands(), prog='genjax', args=args, config=config, registry=_REGISTRY)

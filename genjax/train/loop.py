@@ -144,7 +144,7 @@ def fit(
 
 def _stacked(train, examples, seed, start, dispatches):
     """The batches of each dispatch, prepared while the one before runs."""
-    starts = start + np.cumsum([0, *dispatches[:-1]])
+    starts = start + np.cumsum([0, *dispatches])[:-1]
     return prefetch(
         batches(train, examples, seed, int(first), count)
         for first, count in zip(starts, dispatches, strict=True)

@@ -8,6 +8,7 @@ import ast
 import difflib
 import functools
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -94,11 +95,10 @@ def parse(kind: Kind, text: str) -> Any:
     Raises:
       ValueError: an unknown name or option, or a value that is no literal.
     """
-    if kind.called:
-        try:
-            return float(text)
-        except ValueError:
-            pass
+    if kind.called and (number := _number(text)) is not None:
+        if not math.isfinite(number):
+            raise ValueError(f'expected a finite number, got {text!r}')
+        return number
     name, _, rest = text.partition(':')
     known = makers(kind)
     maker = known.get(name.replace('-', '_'))
@@ -111,6 +111,13 @@ def parse(kind: Kind, text: str) -> Any:
         except TypeError as error:
             raise ValueError(f'{text!r}: {error}') from None
     return functools.partial(maker, **options) if options else maker
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class _Schedule(NamedTuple):

@@ -1,0 +1,71 @@
+"""The loop's own parts: dispatches, what they add up to, and signals."""
+
+import math
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.train.loop import listening, scan_steps, summarize
+from genjax.train.pace import Pace, lengths, periods
+from tests.toys import pairs, regression
+
+
+@pytest.mark.parametrize(
+    ('start', 'steps', 'expected'),
+    [
+        (0, 10, [4, 4, 2]),
+        (4, 8, [4]),
+        (6, 13, [2, 4, 1]),
+        (10, 10, []),
+        (11, 10, []),
+    ],
+)
+def test_dispatches_end_at_multiples_wherever_they_start(start, steps, expected):
+    assert lengths(start, Pace(steps, dispatch=4)) == expected
+
+
+def test_pictures_and_evaluations_fall_between_dispatches():
+    assert periods(Pace(10_000, dispatch=50)) == (500, 1000)
+    assert periods(Pace(100, dispatch=50)) == (50, 50)
+    assert periods(Pace(1000, dispatch=50, sample_every=120, eval_every=10)) == (100, 50)
+
+
+def test_a_dispatch_takes_its_steps_one_after_the_other():
+    model = regression()
+    batches = [pairs(seed=seed) for seed in range(3)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
+    state, metrics = scan_steps(model.train_step)(model.init(jax.random.key(0)), stacked)
+    expected = model.init(jax.random.key(0))
+    losses = []
+    for batch in batches:
+        expected, one = model.train_step(expected, batch)
+        losses.append(one['fit/loss'])
+    assert state.step == 3
+    np.testing.assert_allclose(metrics['fit/loss'], losses, rtol=1e-5)
+
+
+def test_metrics_are_means_of_what_was_seen_and_counts_are_the_last():
+    record = summarize({
+        'a/loss': np.array([1.0, 3.0]),
+        'a/lazy': np.array([np.nan, 4.0]),
+        'a/never': np.array([np.nan, np.nan]),
+        'a/skipped': np.array([1.0, 2.0]),
+        'a/spoilt': np.array([1.0, np.inf]),
+    })  # fmt: skip
+    assert math.isnan(record.pop('a/never'))
+    assert record == {'a/loss': 2, 'a/lazy': 4, 'a/skipped': 2, 'a/spoilt': math.inf}
+
+
+def test_the_first_signal_is_noted_and_the_second_has_its_usual_effect():
+    before = signal.getsignal(signal.SIGINT)
+    with listening() as heard:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard == [signal.SIGTERM, signal.SIGINT]
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,227 @@
+"""Runs: what a folder holds, and that it ends the same however often it was interrupted."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from filelock import FileLock
+
+import genjax
+from genjax import data, gan, vae
+from genjax.data import DataError
+from genjax.train import RunError, held_out, load, train
+from genjax.train.logs import read
+from genjax.train.recorder import Recorder
+
+RNG = np.random.default_rng(0)
+IMAGES = data.from_arrays(RNG.integers(0, 256, (40, 28, 28, 1), np.uint8), RNG.integers(0, 3, 40))
+PACE = {'batch_size': 4, 'dispatch': 5, 'sample_every': 5, 'eval_every': 10}
+TINY = {'hidden': (4,), 'latent_dim': 2}
+
+
+def run_vae(folder, steps=20, **options):
+    return train('vae', IMAGES, run=folder, steps=steps, **{**PACE, **TINY, **options})
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    return run_vae(tmp_path_factory.mktemp('runs') / 'whole')
+
+
+def assert_same_run(one, two):
+    """State, metrics and pictures agree bit for bit."""
+    leaves = zip(*map(jax.tree.leaves, (one.state, two.state)), strict=True)
+    for a, b in leaves:
+        a, b = (jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+                else x for x in (a, b))  # fmt: skip
+        np.testing.assert_array_equal(a, b)
+    metrics = [(run.folder / 'metrics.jsonl').read_text() for run in (one, two)]
+    assert metrics[0] == metrics[1]
+    pictures = [sorted(p.name for p in (r.folder / 'samples').iterdir()) for r in (one, two)]
+    assert pictures[0] == pictures[1]
+    for name in pictures[0]:
+        images = [(run.folder / 'samples' / name).read_bytes() for run in (one, two)]
+        assert images[0] == images[1]
+
+
+def test_a_run_leaves_all_that_the_readme_says(whole):
+    folder = whole.folder
+    found = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
+    assert found == {
+        'checkpoints', 'config.json', 'loss.png', 'metrics.jsonl', 'reconstructions', 'samples',
+        'tensorboard', 'timeline.gif',
+    }  # fmt: skip
+    steps = [f'step_{step:08d}.png' for step in (0, 5, 10, 15, 20)]
+    assert sorted(p.name for p in (folder / 'samples').iterdir()) == steps
+    records = read(folder / 'metrics.jsonl')
+    assert [r['step'] for r in records] == [5, 10, 15, 20]
+    assert ['heldout/elbo' in r for r in records] == [False, True, False, True]
+    config = json.loads((folder / 'config.json').read_text())
+    assert config == whole.config
+    assert config['options']['likelihood'] == 'bernoulli'
+    assert whole.finished.signal is None
+    assert not whole.finished.early
+
+
+def test_a_continued_run_is_the_uninterrupted_one(whole, tmp_path):
+    run_vae(tmp_path / 'run', steps=10)
+    assert_same_run(run_vae(tmp_path / 'run'), whole)
+
+
+def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, monkeypatch):
+    note = Recorder.note
+
+    def crash(self, record, state, last):
+        note(self, record, state, last)
+        if record['step'] == 15:
+            raise MemoryError('crash')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, 'note', crash)
+        with pytest.raises(MemoryError):
+            run_vae(tmp_path / 'run')
+    assert read(tmp_path / 'run' / 'metrics.jsonl')[-1]['step'] == 15
+    assert load(tmp_path / 'run').state.step == 10
+    assert_same_run(run_vae(tmp_path / 'run'), whole)
+
+
+def test_a_gan_is_continued_as_exactly(tmp_path):
+    tiny = {'width': 2, 'latent_dim': 3, 'num_classes': 3, 'n_critic': 2}
+    options = {**PACE, 'eval_every': 5, **tiny}
+    one = train('dcgan', IMAGES, run=tmp_path / 'one', steps=10, **options)
+    train('dcgan', IMAGES, run=tmp_path / 'two', steps=5, **options)
+    assert_same_run(train('dcgan', IMAGES, run=tmp_path / 'two', steps=10, **options), one)
+
+
+def test_a_run_that_has_its_steps_is_left_as_it_is(whole):
+    again = run_vae(whole.folder)
+    assert_same_run(again, whole)
+
+
+def test_a_run_is_loaded_at_any_checkpoint(whole):
+    key = jax.random.key(1)
+    loaded = genjax.load(whole.folder)
+    images = loaded.model.sample(loaded.state, key, 3)
+    np.testing.assert_array_equal(images, whole.model.sample(whole.state, key, 3))
+    assert load(whole.folder, 10).state.step == 10
+    elbo = {r['step']: r['heldout/elbo'] for r in whole.finished.records if 'heldout/elbo' in r}
+    assert load(whole.folder, 'best').state.step == max(elbo, key=elbo.get)
+    with pytest.raises(RunError, match=r"among \['latest', 'best', 10, 20\], got 15"):
+        load(whole.folder, 15)
+
+
+def test_the_held_out_part_is_never_trained_on(whole):
+    held = held_out(whole, IMAGES)
+    rest, same = data.split(IMAGES, 0.1)
+    np.testing.assert_array_equal(held.x, same.x)
+    seen = {image.tobytes() for image in rest.x}
+    assert not seen & {image.tobytes() for image in held.x}
+    with pytest.raises(RunError, match='expected the data it was trained on, got none'):
+        held_out(whole)
+    with pytest.raises(RunError, match='expected the data it was trained on, got others'):
+        held_out(whole, data.from_arrays(IMAGES.x[1:]))
+
+
+def test_data_are_found_again_where_they_were(tmp_path, monkeypatch):
+    np.savez(tmp_path / 'some.npz', x=IMAGES.x)
+    monkeypatch.chdir(tmp_path)
+    run = train('vae', 'some.npz', run='run', steps=1, **TINY)
+    monkeypatch.chdir('/')
+    assert held_out(load(tmp_path / run.folder)).size == 4
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'seed': 1}, 'seed: the run has 0, the command says 1'),
+        ({'batch_size': 8}, 'batch_size: the run has 4, the command says 8'),
+        ({'beta': 2.0}, 'options.beta: the run has 1.0, the command says 2.0'),
+        ({'bound': vae.iwae}, "options.bound: the run has 'elbo', the command says 'iwae'"),
+        ({'betta': 2.0}, "vae has no option 'betta'; did you mean 'beta'?"),
+        ({'steps': 0}, 'expected steps to be an integer >= 1, got 0'),
+        ({'seed': -1}, 'expected seed to be an integer >= 0, got -1'),
+        ({'dispatch': 2.5}, 'expected dispatch to be an integer >= 1, got 2.5'),
+        ({'num_classes': 2}, 'expected labels below num_classes=2 in array, got labels up to 2'),
+    ],
+)
+def test_what_would_make_another_run_is_refused_by_name(whole, options, message):
+    before = (whole.folder / 'metrics.jsonl').read_bytes()
+    with pytest.raises(RunError) as caught:
+        run_vae(whole.folder, **options)
+    assert message in str(caught.value)
+    assert (whole.folder / 'metrics.jsonl').read_bytes() == before
+
+
+def test_other_data_are_refused(whole):
+    other = data.from_arrays(IMAGES.x[::-1], IMAGES.y)
+    with pytest.raises(RunError, match='fingerprint: the run has'):
+        train('vae', other, run=whole.folder, steps=30, **PACE, **TINY)
+    with pytest.raises(RunError, match='below num_classes=3 in array, got none'):
+        train('vae', data.from_arrays(IMAGES.x), run=whole.folder, steps=3, num_classes=3)
+    with pytest.raises(DataError, match='held_out in'):
+        run_vae(whole.folder, held_out=1.5)
+
+
+def test_a_second_process_is_refused(whole):
+    with (
+        FileLock(whole.folder / '.lock'),
+        pytest.raises(RunError, match='is in use by another process'),
+    ):
+        run_vae(whole.folder)
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('x')
+    with pytest.raises(RunError, match=r"expected an empty folder or a run, got \['thesis.tex'\]"):
+        run_vae(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} <= {'thesis.tex', '.lock'}
+    with pytest.raises(RunError, match=r'got a folder without config\.json, or none'):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize('text', ['{"recipe": "vae"', '[]', '3', '{"recipe": "vae"}'])
+def test_a_damaged_config_is_named(tmp_path, text):
+    (tmp_path / 'config.json').write_text(text)
+    with pytest.raises(RunError, match=r'config\.json: expected the config of a run, got'):
+        load(tmp_path)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    run = run_vae(tmp_path, steps=5)
+    config = dict(run.config, options=run.config['options'] | {'latent_dim': 3})
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r'checkpoint 5 is of another model: expected .*nets'):
+        load(tmp_path)
+    for path in (tmp_path / 'checkpoints' / '5' / 'default').rglob('*'):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(RunError, match='checkpoint 5 cannot be read'):
+        load(tmp_path)
+
+
+def test_training_ends_early_and_stays_ended(tmp_path):
+    def still():
+        return run_vae(
+            tmp_path, steps=1000, eval_every=5, patience=2, learning_rate=0.0,
+            likelihood=vae.grey_bernoulli,
+        )  # fmt: skip
+
+    run = still()
+    assert run.finished.early
+    assert run.state.step == 15
+    again = still()
+    assert again.finished.early
+    assert again.state.step == 15
+
+
+def test_a_recipe_of_ones_own_is_trained_and_loaded(tmp_path):
+    def mine(image_shape=(28, 28, 1), *, objective: gan.objectives.ObjectiveLike = gan.hinge):
+        return gan.dcgan(image_shape, width=2, latent_dim=2, objective=objective())
+
+    run = train(mine, IMAGES, run=tmp_path, steps=2, objective=gan.wasserstein)
+    assert run.config['recipe'] == 'mine'
+    assert run.config['options'] == {'objective': 'wasserstein'}
+    assert load(tmp_path, recipe=mine).state.step == 2
+    with pytest.raises(RunError, match="unknown recipe 'mine'"):
+        load(tmp_path)
