@@ -14,11 +14,12 @@ def cache_compilations() -> str:
     Returns:
       The folder.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    folder: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if folder is None:
         import platformdirs
 
-        folder = platformdirs.user_cache_path('genjax', appauthor=False) / 'compiled'
-        jax.config.update('jax_compilation_cache_dir', str(folder))
+        folder = str(platformdirs.user_cache_path('genjax', appauthor=False) / 'compiled')
+        jax.config.update('jax_compilation_cache_dir', folder)
         jax.config.update('jax_compilation_cache_max_size', _GIBIBYTE)
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
-    return jax.config.jax_compilation_cache_dir
+    return folder

@@ -1,0 +1,37 @@
+"""Networks, players and the one update that every model shares.
+
+A model is *networks* and *players*. A player names the networks it trains, a loss and an optax
+optimizer; a training step updates the players in turn. A GAN has two players, a VAE one.
+"""
+
+from genjax.core.types import (
+    Batch,
+    Loss,
+    Metrics,
+    Model,
+    Net,
+    Network,
+    Player,
+    State,
+    Term,
+    averaged,
+    made,
+    weighted_sum,
+)
+from genjax.core.update import model
+
+__all__ = [
+    'Batch',
+    'Loss',
+    'Metrics',
+    'Model',
+    'Net',
+    'Network',
+    'Player',
+    'State',
+    'Term',
+    'averaged',
+    'made',
+    'model',
+    'weighted_sum',
+]

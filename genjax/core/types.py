@@ -1,0 +1,153 @@
+"""What a model is made of: networks, players, terms, and the state they share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import lax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+Batch = dict[str, Array]
+Metrics = dict[str, Array]
+
+
+class Net(struct.PyTreeNode):
+    """The arrays of one network: `params` are trained, `stats` are everything else."""
+
+    params: PyTree
+    stats: PyTree
+
+
+class Network(NamedTuple):
+    """A pair of pure functions.
+
+    `init(key) -> Net` and `apply(net, *inputs, key=None, train=True) -> (output, Net)`.
+    """
+
+    init: Callable[..., Net]
+    apply: Callable[..., tuple[Any, Net]]
+
+
+class State(struct.PyTreeNode):
+    """All that a run has learnt: a pytree of arrays, nothing else.
+
+    Attributes:
+      step: number of finished steps, int32.
+      key: the root key of the run.
+      nets: a `Net` for each network.
+      ema: a `Net` of averaged parameters for each network that has one.
+      opt: an optimizer state for each player.
+      memory: what a term remembers between steps, by `player/term`.
+      hypers: float32 scalars that a sweep may `vmap` over, by `player/name`: the weights of terms,
+        and `player/lr_scale`, which multiplies the player's updates.
+      skipped: number of updates not made since loss or gradient were not finite, by player.
+    """
+
+    step: Int[Array, '']
+    key: Key[Array, '']
+    nets: dict[str, Net]
+    ema: dict[str, Net]
+    opt: dict[str, PyTree]
+    memory: dict[str, PyTree]
+    hypers: dict[str, Float[Array, '']]
+    skipped: dict[str, Int[Array, '']]
+
+
+Loss = Callable[[State, Array, Batch], tuple[Array, State, Metrics]]
+
+
+def averaged(state: State) -> State:
+    """The state with averaged networks in the place of those that have an average."""
+    return state.replace(nets={**state.nets, **state.ema})
+
+
+class Term(NamedTuple):
+    """One summand of a loss, on whatever context its family has.
+
+    Attributes:
+      name: how state and metrics call it.
+      apply: `(memory, context) -> (loss, memory)`, the loss per example or a scalar.
+      init: `key -> memory`; most terms have none.
+      weight: the initial value of the hyper `player/name`.
+      every: the term is computed at every so manieth step, and is then so many times as strong
+        (lazy regularization, Karras et al. 2020, https://arxiv.org/abs/1912.04958). Its metric is
+        NaN at the steps between, so that a mean that leaves NaN out is the mean of what was seen.
+    """
+
+    name: str
+    apply: Callable[[PyTree, Any], tuple[Array, PyTree]]
+    init: Callable[[Array], PyTree] = lambda key: ()
+    weight: float = 1.0
+    every: int = 1
+
+
+class Player(NamedTuple):
+    """Who updates what, by which loss.
+
+    Attributes:
+      trains: names of the networks whose parameters the player updates and whose stats it keeps;
+        what its loss does to the stats of other networks is dropped.
+      loss: `(state, key, batch) -> (scalar, state, metrics)`.
+      optimizer: its state belongs to the player.
+      repeats: updates in one step; the batch then holds `repeats * b` examples.
+      microbatches: the batch is cut in so many pieces whose gradients are averaged.
+      terms: the terms that `loss` adds up by `weighted_sum`; their memories and weights are made
+        from this list.
+      hypers: other scalars that `loss` reads from `state.hypers['player/name']`.
+    """
+
+    trains: tuple[str, ...]
+    loss: Loss
+    optimizer: optax.GradientTransformation
+    repeats: int = 1
+    microbatches: int = 1
+    terms: Sequence[Term] = ()
+    hypers: Mapping[str, float] = {}
+
+
+class Model(NamedTuple):
+    """`init(key) -> State` and `train_step(state, batch) -> (State, metrics)`, both jitted."""
+
+    init: Callable[[Array], State]
+    train_step: Callable[[State, Batch], tuple[State, Metrics]]
+
+
+def made(part: Any, *args, **kwargs) -> Any:
+    """A part itself where it was given made, else what the function that makes it returns."""
+    return part(*args, **kwargs) if callable(part) else part
+
+
+def weighted_sum(
+    player: str, terms: Sequence[Term], state: State, context: Any
+) -> tuple[Float[Array, ''], State, Metrics]:
+    """The loss of a list of terms, `sum_i weight_i mean(term_i(context))`.
+
+    Args:
+      player: name of the player whose terms these are.
+      terms: the same list as in its `Player`.
+      state: has the memories and weights; the weights are `state.hypers['player/term']`.
+      context: what the terms are functions of.
+
+    Returns:
+      The sum, the state with new memories, and the value of each term without its weight.
+    """
+    total, memory, metrics = jnp.float32(0), dict(state.memory), {}
+    for term in terms:
+        slot = f'{player}/{term.name}'
+
+        def compute(old, term=term):
+            loss, new = term.apply(old, context)
+            return jnp.mean(loss).astype(jnp.float32), lax.stop_gradient(new)
+
+        if term.every == 1:
+            value, memory[slot] = compute(memory[slot])
+            metrics[slot] = value
+        else:
+            due = state.step % term.every == 0
+            idle = lambda old: (jnp.float32(0), old)  # noqa: E731
+            value, memory[slot] = lax.cond(due, compute, idle, memory[slot])
+            metrics[slot] = jnp.where(due, value, jnp.nan)
+        total += state.hypers[slot] * term.every * value
+    return total, state.replace(memory=memory), metrics

@@ -1,0 +1,186 @@
+"""The one update that every model shares."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from genjax.core.types import Batch, Model, Net, Network, Player, State
+from genjax.random import step_key, stream
+
+
+def model(
+    networks: Mapping[str, Network],
+    players: Mapping[str, Player],
+    *,
+    prepare: Callable[[Batch], Batch] = lambda batch: batch,
+    ema: Mapping[str, float] | None = None,
+) -> Model:
+    """Networks and players put together.
+
+    `train_step` updates the players in the order of `players`, each seeing what those before it
+    did. An update whose loss or gradient is not finite is left out whole and counted. The key of
+    a step is a pure function of the root key and the step's number.
+
+    Args:
+      networks: by name.
+      players: by name.
+      prepare: checks and scales a batch, once a step.
+      ema: the decay of the averaged parameters of each network that is to have them. The decay at
+        step t is `min(decay, (1 + t) / (10 + t))`, so that the average soon forgets the start.
+        Statistics are copied.
+
+    Raises:
+      ValueError: a player trains, or `ema` names, a network that is not there.
+    """
+    decays = dict(ema or {})
+    trained = {name for player in players.values() for name in player.trains}
+    unknown = sorted((trained | set(decays)) - set(networks))
+    if unknown:
+        raise ValueError(f'expected networks among {sorted(networks)}, got {unknown}')
+    longest = max(player.repeats for player in players.values())
+
+    def train_step(state, batch):
+        batch, metrics = prepare(batch), {}
+        parts = _deal(batch, longest)
+        for name, player in players.items():
+            state, new = _play(name, player, state, parts, longest)
+            metrics |= new
+        averages = {
+            name: _average(state.ema[name], state.nets[name], decay, state.step)
+            for name, decay in decays.items()
+        }
+        return state.replace(step=state.step + 1, ema=averages), metrics
+
+    jitted = jax.jit(partial(_init, networks, players, tuple(decays)))
+    # Copied outside of jit too: a jitted function may hand its caller's key back as it is.
+    return Model(lambda key: jax.tree.map(jnp.copy, jitted(key)), jax.jit(train_step))
+
+
+def _init(networks, players, averages, key):
+    nets = {name: network.init(stream(key, name)) for name, network in networks.items()}
+    memory, hypers, opt = {}, {}, {}
+    for name, player in players.items():
+        opt[name] = player.optimizer.init(_params(nets, player))
+        hypers |= {f'{name}/{hyper}': value for hyper, value in player.hypers.items()}
+        hypers |= {f'{name}/{term.name}': term.weight for term in player.terms}
+        hypers[f'{name}/lr_scale'] = 1.0
+        for term in player.terms:
+            slot = f'{name}/{term.name}'
+            memory[slot] = term.init(stream(key, slot))
+    state = State(
+        step=jnp.int32(0),
+        key=key,
+        nets=nets,
+        ema={name: nets[name] for name in averages},
+        opt=opt,
+        memory=memory,
+        hypers={name: jnp.float32(value) for name, value in hypers.items()},
+        skipped={name: jnp.int32(0) for name in players},
+    )
+    return jax.tree.map(_strong, state)
+
+
+def _params(nets, player):
+    return {name: nets[name].params for name in player.trains}
+
+
+def _strong(leaf):
+    """Without weak types: a weakly typed state compiles its second step again."""
+    leaf = jnp.asarray(leaf)
+    return (
+        leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
+        else lax.convert_element_type(leaf, leaf.dtype)
+    )
+
+
+def _average(mean, net, decay, step):
+    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return Net(optax.incremental_update(net.params, mean.params, 1.0 - decay), net.stats)
+
+
+def _deal(batch, n):
+    """A batch of `n * b` examples as n batches of b: leaves `[n, b, ...]`.
+
+    Split by `(b, n)` and an exchange of axes: a batch that is sharded over its examples stays so.
+    """
+    for name, leaf in batch.items():
+        if leaf.shape[0] % n:
+            raise ValueError(
+                f'expected a multiple of {n} examples in batch[{name!r}], got {leaf.shape[0]}'
+            )
+    return jax.tree.map(lambda x: x.reshape(-1, n, *x.shape[1:]).swapaxes(0, 1), batch)
+
+
+def _play(name, player, state, parts, longest):
+    """All repeats of one player's update in one step."""
+    if player.repeats == 1:
+        first = jax.tree.map(lambda x: x[0], parts)
+        return _update(name, player, state, step_key(state.key, state.step), first)
+    if player.repeats < longest:
+        parts = jax.tree.map(lambda x: x[: player.repeats], parts)
+
+    def body(state, item):
+        repeat, batch = item
+        return _update(name, player, state, step_key(state.key, state.step, repeat), batch)
+
+    state, metrics = lax.scan(body, state, (jnp.arange(player.repeats), parts))
+    return state, jax.tree.map(lambda metric: jnp.nanmean(metric, axis=0), metrics)
+
+
+def _update(name, player, state, key, batch):
+    """One update of one player, left out where loss or gradient is not finite."""
+    params = _params(state.nets, player)
+    loss, grads, stats, memory, metrics = _gradient(player, state, params, key, batch)
+    norm = optax.tree.norm(grads)
+    scale = state.hypers[f'{name}/lr_scale']
+    optimizer = optax.with_extra_args_support(player.optimizer)
+    updates, opt = optimizer.update(grads, state.opt[name], params, lr_scale=scale)
+    updates = jax.tree.map(lambda u: scale.astype(u.dtype) * u, updates)
+    stepped = optax.apply_updates(params, updates)
+    nets = {n: Net(stepped[n], stats[n]) for n in player.trains}
+    new = state.replace(nets={**state.nets, **nets}, opt={**state.opt, name: opt}, memory=memory)
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+    new = _where(finite, new, state)
+    skipped = state.skipped[name] + (~finite).astype(jnp.int32)
+    new = new.replace(skipped={**state.skipped, name: skipped})
+    extra = {f'{name}/loss': loss, f'{name}/grad_norm': norm, f'{name}/skipped': skipped}
+    return new, metrics | {k: jnp.asarray(v, jnp.float32) for k, v in extra.items()}
+
+
+def _where(condition, new, old):
+    """`new` where the condition holds, else `old`; leaves that are the same are not touched."""
+    return jax.tree.map(lambda a, b: a if a is b else jnp.where(condition, a, b), new, old)
+
+
+def _gradient(player, state, params, key, batch):
+    """Loss, gradients, stats of the trained networks, memories and metrics."""
+
+    def objective(params, carried, key, batch):
+        stats, memory = carried
+        nets = {n: Net(params[n], stats[n]) for n in player.trains}
+        played = state.replace(nets={**state.nets, **nets}, memory=memory)
+        loss, after, metrics = player.loss(played, key, batch)
+        kept = {n: after.nets[n].stats for n in player.trains}, after.memory
+        return loss, lax.stop_gradient((kept, metrics))
+
+    gradient = jax.value_and_grad(objective, has_aux=True)
+    carried = {n: state.nets[n].stats for n in player.trains}, state.memory
+    if player.microbatches == 1:
+        (loss, ((stats, memory), metrics)), grads = gradient(params, carried, key, batch)
+        return loss, grads, stats, memory, metrics
+
+    def body(carried, item):
+        index, piece = item
+        folded = jax.random.fold_in(stream(key, 'microbatch'), index)
+        (loss, (carried, metrics)), grads = gradient(params, carried, folded, piece)
+        return carried, (loss, grads, metrics)
+
+    pieces = jnp.arange(player.microbatches), _deal(batch, player.microbatches)
+    (stats, memory), (loss, grads, metrics) = lax.scan(body, carried, pieces)
+    mean = lambda tree: jax.tree.map(lambda x: jnp.mean(x, axis=0), tree)  # noqa: E731
+    return mean(loss), mean(grads), stats, memory, mean(metrics)

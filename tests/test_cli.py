@@ -1,0 +1,176 @@
+"""The command: what it writes, what it says, and how it ends."""
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from genjax import data, plots
+from genjax.cli import main
+from genjax.train import load, pictures, train
+from genjax.train.config import options_of, recipes
+
+TRAIN = ['--steps', '4', '--batch-size', '4', '--dispatch', '2']
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp('data') / 'noise.npz'
+    np.savez(path, x=rng.integers(0, 256, (40, 28, 28, 1), np.uint8), y=rng.integers(0, 3, 40))
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def runs(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('runs')
+    gan = ['dcgan', '--width', '2', '--num-classes', '3', '--objective', 'hinge']
+    gan += ['--penalties', 'r1:weight=0.1', '--generator-learning-rate', '1e-3']
+    vae = ['vae', '--hidden', '4', '--latent-dim', '2']
+    for name, words in (('gan', gan), ('vae', vae)):
+        run = ['--data', source, '--run', str(folder / name)]
+        assert main(['train', *words, *run, *TRAIN]) == 0
+    return folder
+
+
+def test_training_takes_the_options_of_the_recipe(runs):
+    options = load(runs / 'gan').config['options']
+    assert options['objective'] == 'hinge'
+    assert options['penalties'] == ['r1:weight=0.1']
+    assert options['generator_learning_rate'] == '0.001'
+    assert (options['width'], options['num_classes']) == (2, 3)
+    assert load(runs / 'vae').config['options']['hidden'] == [4]
+
+
+def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
+    for name in ('gan', 'vae'):
+        few, many = tmp_path / f'{name}.npz', tmp_path / f'{name}_100.npz'
+        assert main(['sample', str(runs / name), '--n', '3', '--out', str(few)]) == 0
+        assert main(['sample', str(runs / name), '--n', '100', '--out', str(many)]) == 0
+        assert np.load(few)['x'].dtype == np.uint8
+        if name == 'vae':  # A GAN's classes go round the columns, of which there are more.
+            np.testing.assert_array_equal(np.load(many)['x'][:3], np.load(few)['x'])
+        assert np.load(many)['x'].shape == (100, 28, 28, 1)
+        assert main(['sample', str(runs / name), '--out', str(tmp_path / 'grid.png')]) == 0
+        with Image.open(tmp_path / 'grid.png') as image:
+            assert image.size == (726, 726)
+
+
+def test_a_class_is_asked_for(runs, tmp_path):
+    run, out = load(runs / 'gan'), tmp_path / 'two.npz'
+    assert main(['sample', str(runs / 'gan'), '--y', '2', '--seed', '7', '--out', str(out)]) == 0
+    expected = pictures.samples(run, 64, 7, 2)
+    np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
+    assert not np.array_equal(expected, pictures.samples(run, 64, 7, 1))
+
+
+def test_reconstructions_are_of_held_out_images(runs, source, tmp_path):
+    out = tmp_path / 'pairs.npz'
+    assert main(['reconstruct', str(runs / 'vae'), '--out', str(out)]) == 0
+    held = data.split(data.load(source), 0.1)[1]
+    with np.load(out) as arrays:
+        np.testing.assert_array_equal(arrays['x'], held.x)
+        assert arrays['reconstructions'].shape == held.x.shape
+
+
+def test_interpolations_are_a_pair_a_row(runs, tmp_path):
+    out = tmp_path / 'ways.npz'
+    words = ['--rows', '2', '--columns', '3', '--y', '1', '--out', str(out)]
+    assert main(['interpolate', str(runs / 'gan'), *words]) == 0
+    expected = pictures.interpolations(load(runs / 'gan'), 2, 3, y=1)
+    np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['sample', '{runs}/vae', '--out', 'x.jpg'], 'expected a file that ends in .png or .npz'),
+        (['sample', '{runs}/none', '--out', 'x.png'], 'expected a run in'),
+        (['sample', '{runs}/vae', '--y', '1', '--out', 'x.png'], 'a model without classes, got 1'),
+        (['sample', '{runs}/gan', '--y', '3', '--out', 'x.png'], 'a class of [0, 3), got 3'),
+        (['sample', '{runs}/gan', '--n', '0', '--out', 'x.png'], 'expected n >= 1, got 0'),
+        (['sample', '{runs}/gan', '--step', 'first', '--out', 'x.png'], "got 'first'"),
+        (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a VAE to reconstruct by'),
+        (['interpolate', '{runs}/gan', '--columns', '1', '--out', 'x.png'], '2 columns or more'),
+        (['train', 'vae', '--data', 'dgits', '--run', '{runs}/x', '--steps', '1'], "'digits'?"),
+        (['train', 'vae', '--data', '{source}', '--run', '{source}', '--steps', '1'], 'exists'),
+        (
+            ['train', 'dcgan', '--data', '{source}', '--run', '{runs}/gan', '--steps', '9'],
+            'options.width: the run has 2, the command says 64',
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_message(
+    words, message, runs, source, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([word.format(runs=runs, source=source) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('genjax: ')
+    assert message in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelt_option_is_refused_with_the_nearest_name(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['train', 'dcgan', '--data', 'digits', '--run', 'x', '--steps', '1', '--widht', '3'])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert '--widht' in error
+    assert '--width' in error
+
+
+@pytest.mark.parametrize('name', sorted(recipes()))
+def test_every_option_has_a_word_of_help(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['train', name, '--help'])
+    assert caught.value.code == 0
+    words = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+    common = set(inspect.signature(train).parameters) - {'recipe', 'options'}
+    for option in common | set(options_of(recipes()[name])):
+        described = inspect.getdoc(recipes()[name]) + inspect.getdoc(train)
+        (line,) = {s for s in described.splitlines() if s.startswith(f'  {option}:')}
+        assert f'--{option.replace("_", "-")}' in words
+        assert ' '.join(line.split()[1:6]) in words
+
+
+def wait_for(path, process):
+    end = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_a_run_that_was_ended_by_a_signal_goes_on(number, status, source, tmp_path):
+    """SIGTERM and SIGINT save what is done; SIGKILL loses what came after the last checkpoint."""
+    words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source]
+    words += ['--batch-size', '4', '--dispatch', '2', '--run', str(tmp_path / 'run')]
+    command = [sys.executable, '-m', 'genjax.cli', *words]
+    many = [*command, '--steps', '1000000', '--eval-every', '20', '--sample-every', '20']
+    with subprocess.Popen(many, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        wait_for(tmp_path / 'run' / 'checkpoints' / '20', process)
+        os.kill(process.pid, number)
+        error = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == status, error
+    saved = load(tmp_path / 'run').state.step
+    assert saved >= 20
+    if status > 0:
+        assert f'stopped at step {saved}' in error
+    steps = str(saved // 2 * 2 + 10)
+    assert main([*words, '--steps', steps]) == 0
+    straight = [*words[:-1], str(tmp_path / 'straight'), '--steps', steps]
+    assert main(straight) == 0
+    one, two = (load(tmp_path / name).state.nets for name in ('run', 'straight'))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_array_equal(a, b)
