@@ -117,9 +117,9 @@ def test_the_held_out_part_is_never_trained_on(whole):
     np.testing.assert_array_equal(held.x, same.x)
     seen = {image.tobytes() for image in rest.x}
     assert not seen & {image.tobytes() for image in held.x}
-    with pytest.raises(RunError, match='expected the data it was trained on, got none'):
+    with pytest.raises(RunError, match='expected the data of the run, got none'):
         held_out(whole)
-    with pytest.raises(RunError, match='expected the data it was trained on, got others'):
+    with pytest.raises(RunError, match='expected the data of the run, got others'):
         held_out(whole, data.from_arrays(IMAGES.x[1:]))
 
 
@@ -129,6 +129,23 @@ def test_data_are_found_again_where_they_were(tmp_path, monkeypatch):
     run = train('vae', 'some.npz', run='run', steps=1, **TINY)
     monkeypatch.chdir('/')
     assert held_out(load(tmp_path / run.folder)).size == 4
+
+
+def test_what_is_held_out_may_be_given_by_itself(tmp_path, monkeypatch):
+    test = data.from_arrays(IMAGES.x[:7] // 2, IMAGES.y[:7])
+    np.savez(tmp_path / 'test.npz', x=test.x, y=test.y)
+    monkeypatch.chdir(tmp_path)
+    run = run_vae(tmp_path / 'run', steps=1, held_out='test.npz')
+    np.testing.assert_array_equal(held_out(load(run.folder)).x, test.x)
+    np.testing.assert_array_equal(held_out(run, test).x, test.x)
+    with pytest.raises(RunError, match='held_out: the run has'):
+        run_vae(tmp_path / 'run', steps=1)
+    with pytest.raises(RunError, match='got others'):
+        held_out(run, IMAGES)
+    with pytest.raises(
+        RunError, match=r'expected held-out images \(28, 28, 1\) .* got \(2, 28, 1\)'
+    ):
+        run_vae(tmp_path / 'other', held_out=test.x[:, :2])
 
 
 @pytest.mark.parametrize(

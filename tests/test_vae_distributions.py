@@ -70,7 +70,7 @@ def test_samples_have_the_moments_of_the_gaussian():
     q, n = gaussians(2, 3), 20_000
     z = np.float64(q.sample(stream(KEY, 'moments'), n))
     assert z.shape == (n, 2, 3)
-    standard = (z - q.mean) / scale(q.log_var)
+    standard = (z - np.float64(q.mean)) / scale(q.log_var)
     assert np.abs(standard.mean(axis=0)).max() < 5 / np.sqrt(n)
     assert np.abs(standard.var(axis=0) - 1).max() < 5 * np.sqrt(2 / n)
     correlations = np.corrcoef(standard.reshape(n, 6).T) - np.eye(6)

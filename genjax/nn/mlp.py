@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.initializers import lecun_normal, zeros_init
+from flax.linen.initializers import variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.labels import check_labels
+
+# Uniform within 1 / sqrt(fan_in), smaller than LeCun's: outputs start near zero.
+_KERNEL = variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
 def with_labels(h: Float[Array, 'b d'], y: Array | None, num_classes: int | None) -> Array:
@@ -48,6 +51,9 @@ class _Hidden(nn.Module):
 class MLPEncoder(nn.Module):
     """`images -> (mean, log_var)`, each [b, latent_dim], not bounded.
 
+    Images in [-1, 1] are taken as (x + 1) / 2: the background of black images is zero, without
+    which the first layer learns more slowly (2 nats after ten epochs of MNIST).
+
     Attributes:
       latent_dim: length of z.
       hidden: sizes of the hidden layers.
@@ -62,13 +68,13 @@ class MLPEncoder(nn.Module):
     activation: Callable[[Array], Array] = nn.relu
     num_classes: int | None = None
     dropout: float = 0.0
-    kernel_init: Callable = lecun_normal()
+    kernel_init: Callable = _KERNEL
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
-        h = with_labels(x.reshape(len(x), -1), y, self.num_classes)
+        h = with_labels((x.reshape(len(x), -1) + 1) / 2, y, self.num_classes)
         h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
         mean, log_var = (
             nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name=name)(h)
@@ -95,7 +101,7 @@ class MLPDecoder(nn.Module):
     activation: Callable[[Array], Array] = nn.relu
     num_classes: int | None = None
     dropout: float = 0.0
-    kernel_init: Callable = lecun_normal()
+    kernel_init: Callable = _KERNEL
     output_bias_init: Callable = zeros_init()
 
     @nn.compact

@@ -20,7 +20,8 @@ from genjax.train.pace import Pace
 from genjax.train.views import view
 
 _CONFIG, _CHECKPOINTS = 'config.json', 'checkpoints'
-_KEYS = {'recipe', 'options', 'image_shape', 'fingerprint', 'source', 'held_out'}
+_PLACES = ('source', 'held_out_source')  # where the data lie may change; what they are may not
+_KEYS = {'recipe', 'options', 'image_shape', 'fingerprint', 'held_out', *_PLACES}
 
 
 class Run(NamedTuple):
@@ -49,7 +50,7 @@ def train(
     steps: int,
     batch_size: int = 64,
     seed: int = 0,
-    held_out: float = 0.1,
+    held_out: float | str = 0.1,
     dispatch: int = 50,
     sample_every: int = 0,
     eval_every: int = 0,
@@ -66,7 +67,7 @@ def train(
       steps: in all, those of an earlier training in the folder included.
       batch_size: examples an update.
       seed: of the parameters, the noise and the order of the examples.
-      held_out: share of the data that is never trained on.
+      held_out: share of the data that is never trained on, or other data to measure on.
       dispatch: steps that one call of the compiled program takes.
       sample_every: steps between pictures; 0 for about twenty in all.
       eval_every: steps between held-out evaluations and checkpoints; 0 for about ten in all.
@@ -87,13 +88,13 @@ def train(
         'image_shape': list(dataset.image_shape),
         'fingerprint': sources.fingerprint(dataset),
         'source': _location(data),
-        'held_out': held_out,
+        **_describe_held_out(held_out),
         'batch_size': batch_size,
         'seed': seed,
     }
     model = build(function, config['options'], dataset.image_shape)
     _check_labels(dataset, model)
-    parts = sources.split(dataset, held_out)
+    parts = _divide(dataset, held_out)
     with _locked(Path(run)) as folder:
         _agree(folder, config)
         with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
@@ -141,18 +142,41 @@ def held_out(run: Run, data: Any = None) -> Dataset:
 
     Args:
       run: as `load` gives it.
-      data: where the data are, if not where they were.
+      data: where the data are that they are a part of, or they themselves where they were given
+        by themselves; None looks where they were.
 
     Raises:
       RunError: the data are not given, or not those of the run.
     """
-    source = data if data is not None else run.config['source']
+    share, config = run.config['held_out'], run.config
+    apart = isinstance(share, str)
+    source = data if data is not None else config['held_out_source' if apart else 'source']
     if source is None:
-        raise RunError(f'{run.folder}: expected the data it was trained on, got none')
+        raise RunError(f'{run.folder}: expected the data of the run, got none')
     dataset = sources.load(source)
-    if sources.fingerprint(dataset) != run.config['fingerprint']:
-        raise RunError(f'{run.folder}: expected the data it was trained on, got others in {source}')
-    return sources.split(dataset, run.config['held_out'])[1]
+    if sources.fingerprint(dataset) != (share if apart else config['fingerprint']):
+        raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
+    return dataset if apart else sources.split(dataset, share)[1]
+
+
+def _describe_held_out(held_out: Any) -> Config:
+    if isinstance(held_out, (int, float)):
+        return {'held_out': held_out, 'held_out_source': None}
+    mark = sources.fingerprint(sources.load(held_out))
+    return {'held_out': mark, 'held_out_source': _location(held_out)}
+
+
+def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset]:
+    """What is trained on, and what is not."""
+    if isinstance(held_out, (int, float)):
+        return sources.split(dataset, held_out)
+    other = sources.load(held_out)
+    if other.image_shape != dataset.image_shape or (other.y is None) != (dataset.y is None):
+        raise RunError(
+            f'expected held-out images {dataset.image_shape} like those of {dataset.name}, with '
+            f'labels where those have them, got {other.image_shape} in {other.name}'
+        )
+    return dataset, other
 
 
 def _check(pace: Pace, batch_size: int, seed: int) -> None:
@@ -204,8 +228,7 @@ def _agree(folder: Path, config: Config) -> None:
     if old is None:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
-    elif lines := differences({**old, 'source': None}, {**config, 'source': None}):
-        # Where the data lie may change; what they are may not.
+    elif lines := differences(old | dict.fromkeys(_PLACES), config | dict.fromkeys(_PLACES)):
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
     partial = folder / f'.{_CONFIG}'
     partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')

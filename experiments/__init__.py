@@ -1,0 +1,1 @@
+"""Studies: each file says its command, its run time and the figure that it reaches."""
