@@ -21,13 +21,12 @@ class Augment(NamedTuple):
     Attributes:
       apply: `(memory, key, x) -> x`, differentiable in `x`.
       init: `key -> memory`.
-      update: `(memory, context) -> memory`, once a step of the player who owns it; None for an
-        augmentation without memory.
+      update: `(memory, context) -> memory`, after each update of the player who owns it.
     """
 
     apply: Callable[[PyTree, Array, Array], Array]
     init: Callable[[Array], PyTree] = lambda key: ()
-    update: Callable[[PyTree, Any], PyTree] | None = None
+    update: Callable[[PyTree, Any], PyTree] = lambda memory, context: memory
 
 
 AugmentLike = Augment | Callable[..., Augment]
@@ -85,27 +84,28 @@ def brightness(strength: float = 0.5) -> Augment:
     return Augment(apply)
 
 
+def clip() -> Augment:
+    """Bounds images to [-1, 1], which others may leave; for likelihoods that need the range."""
+    return Augment(lambda memory, key, x: jnp.clip(x, -1.0, 1.0))
+
+
 def chain(*augments: Augment) -> Augment:
     """One after the other, each with a stream and a memory of its own.
 
     Args:
       *augments: in the order in which they are applied.
     """
+    names = [f'augment{i}' for i in range(len(augments))]
 
     def apply(memory, key, x):
-        memories = memory or [()] * len(augments)
-        for i, (augment, own) in enumerate(zip(augments, memories, strict=True)):
-            x = augment.apply(own, stream(key, f'augment{i}'), x)
+        for name, augment, own in zip(names, augments, memory, strict=True):
+            x = augment.apply(own, stream(key, name), x)
         return x
 
-    if not any(augment.update for augment in augments):
-        return Augment(apply)
-
     def init(key):
-        return tuple(a.init(stream(key, f'augment{i}')) for i, a in enumerate(augments))
+        return tuple(a.init(stream(key, name)) for name, a in zip(names, augments, strict=True))
 
     def update(memory, context):
-        pairs = zip(augments, memory, strict=True)
-        return tuple(a.update(own, context) if a.update else own for a, own in pairs)
+        return tuple(a.update(own, context) for a, own in zip(augments, memory, strict=True))
 
     return Augment(apply, init, update)

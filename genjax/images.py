@@ -39,7 +39,12 @@ def prepare(
     Args:
       image_shape: `(height, width, channels)`.
       num_classes: how many labels the model knows, None for a model without labels.
+
+    Raises:
+      ValueError: `num_classes` < 1.
     """
+    if num_classes is not None and num_classes < 1:
+        raise ValueError(f'expected num_classes >= 1 or None, got {num_classes}')
 
     def apply(batch):
         if not isinstance(batch, dict) or 'x' not in batch:

@@ -126,7 +126,7 @@ def test_dropout_rests_in_all_but_training(dropping):
     model, state = dropping
     params = {name: net.params for name, net in state.nets.items()}
     encoder, decoder = params['encoder'], params['decoder']
-    h = np.maximum(dense(encoder['_Hidden_0']['Dense_0'], IMAGES.reshape(8, 16) / 127.5 - 1), 0)
+    h = np.maximum(dense(encoder['_Hidden_0']['Dense_0'], IMAGES.reshape(8, 16) / 255), 0)
     mean, log_var = dense(encoder['mean'], h), 20 * np.tanh(dense(encoder['log_var'], h) / 20)
     q = model.encode(state, IMAGES)
     close((q.mean, q.log_var), (mean, log_var), rtol=1e-4, atol=1e-5)

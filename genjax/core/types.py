@@ -96,6 +96,7 @@ class Player(NamedTuple):
       terms: the terms that `loss` adds up by `weighted_sum`; their memories and weights are made
         from this list.
       hypers: other scalars that `loss` reads from `state.hypers['player/name']`.
+      memory: what else `loss` keeps in `state.memory['player/name']`, each made by `key -> memory`.
     """
 
     trains: tuple[str, ...]
@@ -105,6 +106,7 @@ class Player(NamedTuple):
     microbatches: int = 1
     terms: Sequence[Term] = ()
     hypers: Mapping[str, float] = {}
+    memory: Mapping[str, Callable[[Array], PyTree]] = {}
 
 
 class Model(NamedTuple):

@@ -68,9 +68,9 @@ def _init(networks, players, averages, key):
         hypers |= {f'{name}/{hyper}': value for hyper, value in player.hypers.items()}
         hypers |= {f'{name}/{term.name}': term.weight for term in player.terms}
         hypers[f'{name}/lr_scale'] = 1.0
-        for term in player.terms:
-            slot = f'{name}/{term.name}'
-            memory[slot] = term.init(stream(key, slot))
+        for kept, make in [*((t.name, t.init) for t in player.terms), *player.memory.items()]:
+            slot = f'{name}/{kept}'
+            memory[slot] = make(stream(key, slot))
     state = State(
         step=jnp.int32(0),
         key=key,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from genjax.augment import Augment, chain
 from genjax.core import Batch, Metrics, Network, Player, State, Term, averaged, model, weighted_sum
 from genjax.gan.objectives import Objective
-from genjax.gan.round import Critique, apply_labelled, play
+from genjax.gan.round import MEMORY, Critique, apply_labelled, play
 from genjax.images import prepare, scale
 from genjax.nn.labels import check_labels
 from genjax.random import stream
@@ -103,27 +103,19 @@ def adversarial(
         'discriminator': [_adversarial_term(objective.discriminator), *discriminator_terms],
         'generator': [_adversarial_term(objective.generator), *generator_terms],
     }
-    if augment.update is not None:
-        terms['discriminator'].append(_memory_term(augment))
 
-    def loss(player, state, key, batch):
-        played, after = rounds(state, key, batch)
-        total, after, metrics = weighted_sum(player, terms[player], after, played)
-        logits = {'real': played.real_out.logits, 'fake': played.fake_out.logits}
-        if player == 'discriminator':
-            metrics |= {f'{player}/{name}_logits': jnp.mean(x) for name, x in logits.items()}
-        return total, after, metrics
-
-    def player(name, optimizer, repeats):
-        return Player(
-            (name,), partial(loss, name), optimizer, repeats, microbatches, tuple(terms[name])
-        )
+    def player(name, optimizer, **options):
+        loss = partial(_loss, rounds, augment, terms[name], name)
+        options |= {'microbatches': microbatches, 'terms': terms[name]}
+        return Player((name,), loss, optimizer, **options)
 
     built = model(
         {'generator': generator, 'discriminator': discriminator},
         {
-            'discriminator': player('discriminator', optimizers[1], n_critic),
-            'generator': player('generator', optimizers[0], 1),
+            'discriminator': player(
+                'discriminator', optimizers[1], repeats=n_critic, memory={'augment': augment.init}
+            ),
+            'generator': player('generator', optimizers[0]),
         },
         prepare=prepare(image_shape, num_classes),
         ema={} if ema_decay is None else {'generator': ema_decay},
@@ -139,20 +131,22 @@ def adversarial(
     )
 
 
+def _loss(rounds, augment, terms, player, state, key, batch):
+    played, after = rounds(state, key, batch)
+    total, after, metrics = weighted_sum(player, terms, after, played)
+    if player == 'discriminator':
+        logits = {'real': played.real_out.logits, 'fake': played.fake_out.logits}
+        metrics |= {f'{player}/{name}_logits': jnp.mean(x) for name, x in logits.items()}
+        kept = augment.update(after.memory[MEMORY], played)
+        after = after.replace(memory={**after.memory, MEMORY: kept})
+    return total, after, metrics
+
+
 def _adversarial_term(half):
     def apply(memory, round):
         return half(round.real_out.logits, round.fake_out.logits), memory
 
     return Term('adversarial', apply)
-
-
-def _memory_term(augment):
-    """Carries the memory of an augmentation; adds nothing to the loss."""
-
-    def apply(memory, round):
-        return jnp.float32(0), augment.update(memory, round)
-
-    return Term('augment', apply, augment.init)
 
 
 def _sampling(generator, latent_dim, num_classes):

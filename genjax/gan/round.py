@@ -10,6 +10,8 @@ from genjax.augment import Augment
 from genjax.core import Batch, Net, Network, State
 from genjax.random import stream
 
+MEMORY = 'discriminator/augment'  # where the state keeps what an augmentation remembers
+
 
 class Critique(NamedTuple):
     """What a discriminator returns; objectives see only `logits` [b, ...]."""
@@ -77,7 +79,7 @@ def play(
     """
     real, y = batch['x'], batch.get('y')
     z = jax.random.normal(stream(key, 'z'), (len(real), latent_dim))
-    nets, memory = state.nets, state.memory.get('discriminator/augment', ())
+    nets, memory = state.nets, state.memory[MEMORY]
 
     def generate(latent):
         options = {'key': stream(key, 'generator')}

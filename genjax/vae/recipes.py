@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.augment import AugmentLike, chain
+from genjax.augment import AugmentLike, chain, clip
 from genjax.core import Network, made
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.linen import from_linen
@@ -43,6 +43,11 @@ def gaussian_parts(encoder: Network, decoder: Network, settings: Settings) -> Pa
         return settings.likelihood.distribution(out), state
 
     return Parts(encode, lambda state: standard_normal(settings.latent_dim), decode)
+
+
+def _augmentation(augment):
+    """The chain of the parts, within the range that likelihoods are made for."""
+    return chain(*map(made, augment), clip()) if augment else chain()
 
 
 def _assemble(encoder, decoder, settings, **options):
@@ -103,7 +108,7 @@ def vae(
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
-        chain(*map(made, augment)),
+        _augmentation(augment),
     )  # fmt: skip
     common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
@@ -163,7 +168,7 @@ def conv_vae(
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
-        chain(*map(made, augment)),
+        _augmentation(augment),
     )  # fmt: skip
     common: dict[str, Any] = {'num_classes': num_classes, 'dropout': dropout}
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)

@@ -42,7 +42,8 @@ class VAE(NamedTuple):
       evaluate: `(state, key, batch, k) -> {'elbo': [b], 'log_px_z': [b], 'kl': [b], ...}` in nats,
         an example each: the mean over a data set is that of all its examples, whatever the
         batches.
-      encode: `(state, x, y=None) -> q(z | x)`.
+      encode: `(state, x, y=None) -> q(z | x)` of the images as they are, also where the likelihood
+        draws binary ones.
       decode: `(state, z, y=None) -> images`, the mean of p(x | z), float32 in [-1, 1].
       sample: `(state, key, n, y=None) -> images`, `decode` of n draws of the prior. Without `y` a
         conditional model draws labels evenly.
@@ -132,9 +133,12 @@ def variational(
         loss,
         optimizer,
         microbatches=microbatches,
-        terms=tuple(terms) + _memory_terms(settings.augment),
+        terms=tuple(terms),
         hypers={'beta': settings.beta},
+        memory={'augment': settings.augment.init},
     )
+    if players and 'vae' in players:
+        raise ValueError("expected players of other names than 'vae'")
     everyone = {'vae': player, **(players or {})}
     built = model(
         networks,
@@ -167,22 +171,15 @@ def _at_least(least, **numbers):
             raise ValueError(f'expected {name} >= {least}, got {value}')
 
 
-def _memory_terms(augment):
-    if augment.update is None:
-        return ()
-    return (Term('augment', lambda memory, terms: (jnp.float32(0), memory), augment.init),)
-
-
 def _loss(forward, settings, terms, state, key, batch):
     """Minus the objective, with the bound itself among the metrics."""
-    memory = state.memory.get('vae/augment', ())
+    memory = state.memory['vae/augment']
     x = settings.augment.apply(memory, stream(key, 'augment'), batch['x'])
     x = settings.likelihood.observe(stream(key, 'observe'), x)
     seen, after = forward(state, key, {**batch, 'x': x}, settings.k, True)
     extra, after, metrics = weighted_sum('vae', terms, after, seen)
-    if settings.augment.update is not None:
-        new = settings.augment.update(memory, seen)
-        after = after.replace(memory={**after.memory, 'vae/augment': new})
+    new = settings.augment.update(memory, seen)
+    after = after.replace(memory={**after.memory, 'vae/augment': new})
     beta = state.hypers['vae/beta']
     if settings.warmup:
         beta *= jnp.minimum(1.0, state.step / settings.warmup)
@@ -199,7 +196,7 @@ def _bounds(seen, bound):
     # A difference of large numbers would round a small KL away, or below 0.
     kl = log_px_z - value if seen.kl is None else jnp.sum(seen.kl, axis=1)
     named = {'elbo': value, 'log_px_z': log_px_z, 'kl': kl}
-    return named | {bound.__name__: bound(seen)}
+    return {getattr(bound, '__name__', 'bound'): bound(seen), **named}
 
 
 def _evaluations(forward, settings):
