@@ -1,7 +1,7 @@
 """GANs and VAEs as pure functions in JAX."""
 
 from genjax import augment, data, gan, optim, plots, random, train, vae
-from genjax.core import Net, Network, Player, State, Term, model, weighted_sum
+from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
 from genjax.train.run import Run, load
 
@@ -24,5 +24,6 @@ __all__ = [
     'train',
     'vae',
     'weighted_sum',
+    'with_hypers',
 ]
 __version__ = '0.1.0'

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.core import Player, Term, made, model, weighted_sum
+from genjax.core import Player, Term, made, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
 from genjax.random import step_key, stream
 from tests.toys import Linear, Regressor, pairs, regression
@@ -128,12 +128,15 @@ def test_hypers_weigh_terms_and_scale_updates():
     state = built.init(KEY)
     assert {k: float(v) for k, v in state.hypers.items()} == {'fit/size': 2.0, 'fit/lr_scale': 1.0}
     _, metrics = built.train_step(state, pairs())
-    lighter = state.replace(hypers=state.hypers | {'fit/size': jnp.float32(0.5)})
+    lighter = with_hypers(state, {'fit/size': 0.5})
+    assert not lighter.hypers['fit/size'].weak_type
+    with pytest.raises(ValueError, match=r"among \['fit/lr_scale', 'fit/size'\], got \['size'\]"):
+        with_hypers(state, {'size': 0.5})
     _, light = built.train_step(lighter, pairs())
     np.testing.assert_allclose(
         metrics['fit/loss'] - light['fit/loss'], 1.5 * metrics['fit/size'], rtol=1e-4
     )
-    still = state.replace(hypers=state.hypers | {'fit/lr_scale': jnp.float32(0)})
+    still = with_hypers(state, {'fit/lr_scale': 0})
     after, _ = built.train_step(still, pairs())
     assert leaves_equal(after.nets['net'].params, state.nets['net'].params)
 

@@ -17,6 +17,7 @@ from genjax.core.types import (
     averaged,
     made,
     weighted_sum,
+    with_hypers,
 )
 from genjax.core.update import model
 
@@ -34,4 +35,5 @@ __all__ = [
     'made',
     'model',
     'weighted_sum',
+    'with_hypers',
 ]

@@ -63,6 +63,24 @@ def averaged(state: State) -> State:
     return state.replace(nets={**state.nets, **state.ema})
 
 
+def with_hypers(state: State, values: Mapping[str, Array | float]) -> State:
+    """The state with other values of some of its `hypers`, for a sweep or a schedule of one's own.
+
+    Args:
+      state: of any model.
+      values: numbers or float arrays by `player/name`.
+
+    Raises:
+      ValueError: a name that the model does not have.
+    """
+    unknown = sorted(set(values) - set(state.hypers))
+    if unknown:
+        raise ValueError(f'expected hypers among {sorted(state.hypers)}, got {unknown}')
+    # A Python number would be weakly typed, and compile the step again.
+    typed = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+    return state.replace(hypers={**state.hypers, **typed})
+
+
 class Term(NamedTuple):
     """One summand of a loss, on whatever context its family has.
 

@@ -56,8 +56,8 @@ def dcgan(
 ) -> GAN:
     """DCGAN, Radford et al. 2016 (https://arxiv.org/abs/1511.06434), with losses to choose from.
 
-    With classes the generator takes labels by class-conditional batch norm and the discriminator
-    by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
+    With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
+    and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
     Args:
       image_shape: `(height, width, channels)`; 28, 32, 64 or 128 pixels, 1 or 3 channels.

@@ -4,7 +4,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.mlp import with_labels
+from genjax.nn.labels import with_labels
 from genjax.nn.sizes import stages
 
 

@@ -1,5 +1,6 @@
 """The networks of DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
 
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from flax.linen.initializers import normal
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm, LayerNorm
 from genjax.nn.sizes import stages
 
@@ -29,7 +30,7 @@ class DCGANGenerator(nn.Module):
     Attributes:
       image_shape: `(height, width, channels)`; 28, 32, 64 or 128 pixels, 1 or 3 channels.
       width: channels of the last hidden layer; each layer before it has twice as many.
-      num_classes: with it the batch norms are class-conditional.
+      num_classes: with it the batch norms are class-conditional, and labels stand beside z.
     """
 
     image_shape: tuple[int, int, int]
@@ -49,7 +50,9 @@ class DCGANGenerator(nn.Module):
             layer = BatchNorm(num_classes=self.num_classes, scale_init=_scale_init)
             return nn.relu(layer(h, y, train))
 
-        h = nn.Dense(base * base * channels, use_bias=False, kernel_init=_KERNEL)(z)
+        # As loud as z itself, or it takes long until the classes part.
+        h = with_labels(z, y, self.num_classes, math.sqrt(z.shape[1]))
+        h = nn.Dense(base * base * channels, use_bias=False, kernel_init=_KERNEL)(h)
         h = norm(h.reshape(-1, base, base, channels))
         for i in range(n - 1):
             features = channels // 2 ** (i + 1)

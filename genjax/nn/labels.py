@@ -1,7 +1,8 @@
-"""The check of labels that all conditional modules share."""
+"""What all conditional modules do with labels."""
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 
 def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | None:
@@ -25,3 +26,23 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
     if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
         raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
     return y.astype(jnp.int32)
+
+
+def with_labels(
+    h: Float[Array, 'b d'], y: Array | None, num_classes: int | None, scale: float = 1.0
+) -> Float[Array, 'b e']:
+    """Features with one-hot labels beside them, where there are classes.
+
+    Args:
+      h: features.
+      y: labels, or None.
+      num_classes: of the module; None if it takes no labels.
+      scale: of the one.
+
+    Raises:
+      ValueError: labels do not fit.
+    """
+    y = check_labels(y, len(h), num_classes)
+    if y is None or num_classes is None:
+        return h
+    return jnp.concatenate([h, scale * jax.nn.one_hot(y, num_classes, dtype=h.dtype)], axis=1)

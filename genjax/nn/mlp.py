@@ -3,33 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 
-import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
 
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import with_labels
 
 # Uniform within 1 / sqrt(fan_in), smaller than LeCun's: outputs start near zero.
 _KERNEL = variance_scaling(1 / 3, 'fan_in', 'uniform')
-
-
-def with_labels(h: Float[Array, 'b d'], y: Array | None, num_classes: int | None) -> Array:
-    """Features with one-hot labels beside them, where there are classes.
-
-    Args:
-      h: features.
-      y: labels, or None.
-      num_classes: of the module; None if it takes no labels.
-
-    Raises:
-      ValueError: labels do not fit.
-    """
-    y = check_labels(y, len(h), num_classes)
-    if y is None or num_classes is None:
-        return h
-    return jnp.concatenate([h, jax.nn.one_hot(y, num_classes, dtype=h.dtype)], axis=1)
 
 
 class _Hidden(nn.Module):

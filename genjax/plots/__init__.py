@@ -1,6 +1,6 @@
 """Grids, animations and curves: arrays and records in, image files out."""
 
-from genjax.plots.files import save, save_images, save_pairs, timeline
+from genjax.plots.files import picture, save, save_images, save_pairs, timeline
 from genjax.plots.grids import grid, pairs, to_uint8
 from genjax.plots.lines import curves
 
@@ -8,6 +8,7 @@ __all__ = [
     'curves',
     'grid',
     'pairs',
+    'picture',
     'save',
     'save_images',
     'save_pairs',

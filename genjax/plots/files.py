@@ -16,7 +16,19 @@ _MAX_FRAMES = 60
 _SECONDS, _HOLD = 6.0, 1.5  # of an animation, and of its last frame
 
 
-def _enlarge(image: Images, scale: int | None = None) -> np.ndarray:
+def picture(image: Images, scale: int | None = None) -> Any:
+    """One image as a Pillow image, which a notebook shows.
+
+    Args:
+      image: `[h, w, c]`, uint8 or float in [-1, 1].
+      scale: how often each pixel is repeated; None takes the greatest factor up to 8 that keeps
+        the image within 800 pixels, 1 leaves the pixels as they are.
+
+    Raises:
+      ValueError: a refused array, or `scale` < 1.
+    """
+    from PIL import Image
+
     x = to_uint8(image)
     if x.ndim != 3:
         raise ValueError(f'expected one image [h, w, c], got {x.shape}')
@@ -24,7 +36,8 @@ def _enlarge(image: Images, scale: int | None = None) -> np.ndarray:
     times = fit if scale is None else scale
     if times < 1:
         raise ValueError(f'expected a scale >= 1, got {scale}')
-    return x.repeat(times, axis=0).repeat(times, axis=1)
+    large = x.repeat(times, axis=0).repeat(times, axis=1)
+    return Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
 
 
 @contextmanager
@@ -43,27 +56,20 @@ def replacing(path: str | os.PathLike, *suffixes: str) -> Iterator[IO[bytes]]:
         beside.unlink(missing_ok=True)
 
 
-def _picture(image: np.ndarray) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-
-
 def save(path: str | os.PathLike, image: Images, scale: int | None = None) -> None:
     """Writes one image as a PNG; a reader sees the old file or the whole new one.
 
     Args:
       path: ends in .png; missing folders are made.
       image: `[h, w, c]`, uint8 or float in [-1, 1].
-      scale: how often each pixel is repeated; None takes the greatest factor up to 8 that keeps
-        the image within 800 pixels, 1 writes the pixels as they are.
+      scale: as in `picture`.
 
     Raises:
       ValueError: a refused array, another suffix or `scale` < 1.
     """
-    picture = _picture(_enlarge(image, scale))
+    whole = picture(image, scale)
     with replacing(path, '.png') as file:
-        picture.save(file, 'PNG')
+        whole.save(file, 'PNG')
 
 
 def save_images(path: str | os.PathLike, images: Images, columns: int | None = None) -> None:
@@ -99,7 +105,7 @@ def save_pairs(path: str | os.PathLike, originals: Images, reconstructions: Imag
 def _save(path: str | os.PathLike, sheet: np.ndarray, **arrays: np.ndarray) -> None:
     with replacing(path, '.png', '.npz') as file:
         if Path(path).suffix.lower() == '.png':
-            _picture(_enlarge(sheet)).save(file, 'PNG')
+            picture(sheet).save(file, 'PNG')
         else:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -138,6 +144,6 @@ def _frame(frame: str | os.PathLike | Images) -> Any:
     from PIL import Image
 
     if not isinstance(frame, (str, os.PathLike)):
-        return _picture(_enlarge(frame))
-    with Image.open(frame) as picture:
-        return picture.convert('L' if picture.mode in ('1', 'L') else 'RGB')
+        return picture(frame)
+    with Image.open(frame) as image:
+        return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
