@@ -11,6 +11,16 @@ import jax.numpy as jnp
 from jax.nn import relu, softplus
 from jaxtyping import Array
 
+__all__ = [
+    'Objective',
+    'hinge',
+    'least_squares',
+    'minimax',
+    'non_saturating',
+    'relativistic',
+    'wasserstein',
+]
+
 
 class Objective(NamedTuple):
     """`discriminator` and `generator`, each `(real_logits, fake_logits) -> loss`, per example."""
