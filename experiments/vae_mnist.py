@@ -8,7 +8,9 @@ loss summed over pixels and averaged over the 10,000 test images. Batches stradd
 where the last batch of an epoch of the example holds 96. Two public logs of the example give 105.59
 and 105.56.
 
-RESULTS
+Reached, with seeds 0, 1 and 2: 105.58, 105.45 and 105.42 (jax 0.10.2, 2 cores with AVX-512 and
+without AMX). With images in [-1, 1] at the encoder's input and LeCun's initialization it was 107.66
+and 107.31: the example's images are in [0, 1], its weights uniform within 1 / sqrt(fan_in).
 """
 
 from pathlib import Path

@@ -1,0 +1,112 @@
+"""The recipes that keep the contracts: a row each, and rows for what else a recipe is made of."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from genjax import gan, vae
+from genjax.augment import Augment, flip
+from genjax.core import Batch
+
+IMAGE_SHAPE = (28, 28, 1)
+EIGHT = 8
+
+_GAN = {'generator': ('generator',), 'discriminator': ('discriminator',)}
+_VAE = {'vae': ('encoder', 'decoder')}
+# Equal sizes let the rows share what they compile in eager mode.
+_TINY_GAN = {
+    'latent_dim': 4,
+    'width': 4,
+    'generator_learning_rate': 1e-2,
+    'discriminator_learning_rate': 1e-2,
+}
+_TINY_VAE = {'latent_dim': 4, 'learning_rate': 1e-2}
+
+
+class Row(NamedTuple):
+    """One recipe, tiny.
+
+    Attributes:
+      name: of the row.
+      recipe: the function that builds the model.
+      options: what it is given beside the shape of images.
+      batch: what a step takes.
+      players: the networks whose parameters each player may change.
+      normed: the networks that carry statistics.
+      cuts: the lengths of scans that make up a run of six steps; each length is a program.
+    """
+
+    name: str
+    recipe: Callable[..., Any]
+    options: dict[str, Any]
+    batch: Batch
+    players: Mapping[str, tuple[str, ...]]
+    normed: tuple[str, ...] = ()
+    cuts: tuple[int, ...] = (1,) * 6
+
+
+def eight_images() -> np.ndarray:
+    """A white square on black, off the centre in eight directions: uint8 [8, 28, 28, 1]."""
+    pixels = np.arange(28) - 13.5
+    angles = 2 * np.pi * np.arange(EIGHT)[:, None] / EIGHT
+    rows, columns = (abs(pixels - 3 * f(angles)) < 7 for f in (np.sin, np.cos))
+    return np.uint8(255 * (rows[:, :, None] & columns[:, None, :])[..., None])
+
+
+def batch(repeats: int = 1, classes: int | None = None) -> Batch:
+    """The eight images for each of so many updates, with labels where there are classes."""
+    labels = {} if classes is None else {'y': np.int32(np.arange(EIGHT) % classes)}
+    whole = {'x': eight_images(), **labels}
+    return {name: np.repeat(leaf, repeats, axis=0) for name, leaf in whole.items()}
+
+
+def shade() -> Augment:
+    """Darkens all images alike, the more so the greater the logits of the real ones were."""
+
+    def update(memory, round):
+        return 0.9 * memory + 0.1 * jnp.mean(jnp.tanh(round.real_out.logits))
+
+    return Augment(lambda memory, key, x: x - 0.1 * memory, lambda key: jnp.float32(0), update)
+
+
+ROWS = [
+    Row(
+        'dcgan', gan.dcgan, {**_TINY_GAN, 'ema_decay': None}, batch(), _GAN, tuple(_GAN), (3, 1, 2)
+    ),
+    Row(
+        'dcgan_with_all',
+        gan.dcgan,
+        {
+            **_TINY_GAN,
+            'num_classes': 2,
+            'norm': 'none',
+            'ema_decay': 0.9,
+            'augment': (flip, shade),
+            'penalties': (partial(gan.r1, 0.1, every=2),),
+        },
+        batch(classes=2),
+        _GAN,
+        ('generator',),
+    ),
+    Row('wgan_gp', gan.wgan_gp, {**_TINY_GAN, 'n_critic': 2}, batch(2), _GAN, ('generator',)),
+    Row('vae', vae.vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE),
+    Row(
+        'vae_with_all',
+        vae.vae,
+        {
+            **_TINY_VAE,
+            'hidden': (16,),
+            'num_classes': 2,
+            'bound': vae.iwae,
+            'k': 3,
+            'warmup': 4,
+            'dropout': 0.1,
+        },
+        batch(classes=2),
+        _VAE,
+    ),
+    Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
+]

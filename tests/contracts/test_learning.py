@@ -1,0 +1,79 @@
+"""What a model learns: its statistics move, its players keep to themselves, and it overfits."""
+
+import jax
+import numpy as np
+
+from tests.contracts.subject import different, plain
+from tests.contracts.table import EIGHT, IMAGE_SHAPE, eight_images
+
+STEPS = 240
+
+
+def blown_up(state):
+    """All parameters thirty times as large, so that only a bounded output stays in its range."""
+
+    def grow(nets):
+        return {
+            name: net.replace(params=jax.tree.map(lambda p: 30 * np.asarray(p), net.params))
+            for name, net in nets.items()
+        }
+
+    return state.replace(nets=grow(state.nets), ema=grow(state.ema))
+
+
+def labels(subject):
+    return [leaf for name, leaf in subject.row.batch.items() if name == 'y']
+
+
+def distance(subject, state):
+    """Mean squared error of reconstructions, or of samples to the nearest of the eight images."""
+    model, images = subject.model, eight_images() / 127.5 - 1
+    if hasattr(model, 'encode'):
+        z = model.encode(state, np.float32(images), *labels(subject)).mean
+        return np.mean(np.square(model.decode(state, z, *labels(subject)) - images))
+    samples = np.concatenate([model.sample(state, jax.random.key(i), EIGHT) for i in range(8)])
+    gaps = np.square(samples[:, None] - images[None]).mean(axis=(2, 3, 4))
+    return gaps.min(axis=1).mean()
+
+
+def test_all_statistics_move(subject):
+    normed = {name for name, net in subject.start.nets.items() if jax.tree.leaves(net.stats)}
+    assert normed == set(subject.row.normed)
+    for name in normed:
+        before, after = (state.nets[name].stats for state in (subject.start, subject.trained))
+        assert different(before, after) == list(plain(before))
+
+
+def test_players_change_their_own_networks_only(subject):
+    start, players = subject.start, subject.row.players
+    assert set(start.opt) == set(players)
+    assert {name for own in players.values() for name in own} == set(start.nets)
+    for player in (*players, 'nobody'):
+        frozen = {f'{other}/lr_scale': np.float32(0) for other in players if other != player}
+        state = start.replace(hypers=start.hypers | frozen)
+        after = subject.step(state)
+        for name in start.nets:
+            moved = different(start.nets[name].params, after.nets[name].params)
+            assert bool(moved) == (name in players.get(player, ())), (player, name)
+
+
+def test_samples_are_images_that_depend_on_the_key_alone(subject):
+    def sample(state, seed):
+        return subject.model.sample(state, jax.random.key(seed), EIGHT)
+
+    images = sample(subject.trained, 0)
+    assert images.shape == (EIGHT, *IMAGE_SHAPE)
+    assert images.dtype == np.float32
+    assert np.array_equal(images, sample(subject.trained, 0))
+    apart = np.abs(images - sample(subject.trained, 1)).max(axis=(1, 2, 3))
+    assert apart.min() > 1e-5
+    extreme = np.abs(sample(blown_up(subject.trained), 0)).max()
+    assert 0.99 < extreme <= 1
+
+
+def test_it_overfits_eight_images(subject):
+    """All distances are in units of grey's, which is 1 from each of the images; black is as far."""
+    enough = 0.05 if hasattr(subject.model, 'encode') else 0.6
+    assert distance(subject, subject.start) > 0.9
+    state, _ = subject.run(subject.init(), [6] * (STEPS // 6))
+    assert distance(subject, state) < enough
