@@ -15,10 +15,11 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from genjax import plots
 from genjax.data import DataError
-from genjax.train import RunError, held_out, load, pictures, train
+from genjax.train import Finished, RunError, held_out, load, pictures, train
 from genjax.train.compilation import cache_compilations
 from genjax.train.config import options_of, recipes
-from genjax.train.parts import KINDS, describe, makers, parse
+from genjax.train.errors import check_integers
+from genjax.train.parts import describe, kind_of, makers, parse
 
 # As shells count: what ends by a signal has 128 more than its number.
 INTERRUPTED, REFUSED = 128, 2
@@ -29,16 +30,25 @@ _REGISTRY = ConstructorRegistry()
 @_REGISTRY.primitive_rule
 def _part(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     """How a loss, penalty, likelihood or schedule is written on the command line."""
-    kind = next((kind for kind in KINDS if kind.annotation == info.type), None)
+    kind, many = kind_of(info.type)
     if kind is None:
         return None
     names = 'NUMBER|SCHEDULE' if kind.called else f'{{{",".join(makers(kind))}}}'
+    options = '' if kind.bare else '[:OPTION=VALUE,...]'
+
+    def read(words):
+        parts = tuple(parse(kind, word) for word in words)
+        return parts if many else parts[0]
+
+    def write(value):
+        return [describe(kind, part) for part in (value if many else [value])]
+
     return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=f'{names}[:OPTION=VALUE,...]',
-        instance_from_str=lambda words: parse(kind, words[0]),
+        nargs='*' if many else 1,
+        metavar=f'[{names}{options} ...]' if many else names + options,
+        instance_from_str=read,
         is_instance=lambda value: True,
-        str_from_instance=lambda value: [describe(kind, value)],
+        str_from_instance=write,
     )
 
 
@@ -58,7 +68,7 @@ def sample(
       n: how many.
       seed: of the noise.
       y: the class of all; by default a conditional model's classes go round the columns.
-      step: of a checkpoint, or latest, or best.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
     """
     _check(out)
     images = pictures.samples(load(run, _step(step)), n, seed, y)
@@ -75,11 +85,10 @@ def reconstruct(
       out: a .png file for a grid, or a .npz file.
       n: how many, or as many as were held out.
       data: where the data are, if they have moved.
-      step: of a checkpoint, or latest, or best.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
     """
     _check(out)
-    if n < 1:
-        raise RunError(f'expected n >= 1, got {n}')
+    check_integers(1, n=n)
     loaded = load(run, _step(step))
     images = held_out(loaded, data)
     x, y = images.x[:n], None if images.y is None else images.y[:n]
@@ -104,7 +113,7 @@ def interpolate(
       columns: images from one end to the other.
       seed: of the samples.
       y: the class of all; by default a conditional model's classes in turn, one a row.
-      step: of a checkpoint, or latest, or best.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
     """
     _check(out)
     images = pictures.interpolations(load(run, _step(step)), rows, columns, seed, y)
@@ -120,17 +129,27 @@ def _step(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
+def _ending(finished: Finished, steps: int) -> str | None:
+    """What is to be said of a training that did not end at its last step."""
+    step = int(finished.state.step)
+    if finished.signal is not None:
+        return f'{signal.Signals(finished.signal).name}: stopped at step {step}'
+    if finished.early:
+        return f'stopped early at step {step}, by the held-out figures'
+    return f'the run has {step} steps already' if step > steps else None
+
+
 def _training(recipe: Callable) -> Callable[..., int]:
     """The subcommand of a recipe: the options of `train`, then those of the recipe."""
 
     def command(data: str, run: Path, **options: Any) -> int:
         finished = train(recipe, data, run=run, **options).finished
         print(run)
-        if finished is not None and finished.signal is not None:
-            name = signal.Signals(finished.signal).name
-            print(f'{name}: stopped at step {int(finished.state.step)}', file=sys.stderr)
-            return INTERRUPTED + finished.signal
-        return 0
+        if finished is None:
+            return 0
+        if end := _ending(finished, options['steps']):
+            print(f'genjax: {end}', file=sys.stderr)
+        return INTERRUPTED + finished.signal if finished.signal else 0
 
     common = dict(inspect.signature(train).parameters)
     del common['recipe'], common['options']
@@ -180,6 +199,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except (RunError, DataError, OSError) as error:
         print(f'genjax: {error}', file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:  # Before training listens, or a second time while it does.
+        print('genjax: interrupted', file=sys.stderr)
+        return INTERRUPTED + signal.SIGINT
     return status or 0
 
 

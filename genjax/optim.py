@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
+from genjax.core import check_range
+
 ScalarOrSchedule = float | Callable
 
 
@@ -59,7 +61,13 @@ def adam(
       l1: strength of the L1 decay.
       l2: strength of the L2 decay.
       clip_norm: gradients of a greater global norm are scaled down to it first.
+
+    Raises:
+      ValueError: a number out of its range.
     """
+    numbers = {} if callable(learning_rate) else {'learning_rate': learning_rate}
+    check_range(0, **numbers, eps=eps, l1=l1, l2=l2, clip_norm=clip_norm or 0)
+    check_range(0, 1, b1=b1, b2=b2)
     parts = [optax.clip_by_global_norm(clip_norm)] if clip_norm is not None else []
     parts.append(optax.scale_by_adam(b1, b2, eps))
     if l1:

@@ -95,8 +95,12 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
         (['sample', '{runs}/none', '--out', 'x.png'], 'expected a run in'),
         (['sample', '{runs}/vae', '--y', '1', '--out', 'x.png'], 'a model without classes, got 1'),
         (['sample', '{runs}/gan', '--y', '3', '--out', 'x.png'], 'a class of [0, 3), got 3'),
-        (['sample', '{runs}/gan', '--n', '0', '--out', 'x.png'], 'expected n >= 1, got 0'),
+        (
+            ['sample', '{runs}/gan', '--n', '0', '--out', 'x.png'],
+            'expected n to be an integer >= 1, got 0',
+        ),
         (['sample', '{runs}/gan', '--step', 'first', '--out', 'x.png'], "got 'first'"),
+        (['sample', '{runs}/gan', '--seed', '-1', '--out', 'x.png'], 'integer >= 0, got -1'),
         (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a VAE to reconstruct by'),
         (['interpolate', '{runs}/gan', '--columns', '1', '--out', 'x.png'], '2 columns or more'),
         (['train', 'vae', '--data', 'dgits', '--run', '{runs}/x', '--steps', '1'], "'digits'?"),
@@ -125,6 +129,37 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(capsys):
     error = capsys.readouterr().err
     assert '--widht' in error
     assert '--width' in error
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--penalties', 'r1:wieght=1'], "did you mean 'weight'?"),
+        (['--penalties', 'r1:weight=1,weight=2'], 'expected each option once'),
+        (['--objective', 'Hinge'], "did you mean 'hinge'?"),
+        (
+            ['--generator-learning-rate', 'piecewise_constant_schedule:boundaries_and_scales=3'],
+            'piecewise_constant_schedule',
+        ),
+    ],
+)
+def test_a_misspelt_part_is_refused_with_the_nearest_name(words, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['train', 'dcgan', '--data', 'digits', '--run', 'x', '--steps', '1', *words])
+    assert caught.value.code == 2
+    assert message in ' '.join(capsys.readouterr().err.replace('│', ' ').split())
+
+
+def test_how_training_ended_is_said_beside_the_folder(source, tmp_path, capsys):
+    words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source, *TRAIN]
+    words += ['--run', str(tmp_path / 'run'), '--learning-rate', '0', '--eval-every', '2']
+    words += ['--likelihood', 'grey_bernoulli']
+    assert main([*words, '--patience', '1', '--steps', '100']) == 0
+    out, error = capsys.readouterr()
+    assert out == f'{tmp_path / "run"}\n'
+    assert 'genjax: stopped early at step 4, by the held-out figures' in error
+    assert main([*words, '--steps', '2']) == 0
+    assert 'genjax: the run has 4 steps already' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', sorted(recipes()))

@@ -58,6 +58,37 @@ def test_a_non_finite_update_is_left_out_whole_and_counted(bad):
     assert again.skipped['fit'] == 1
 
 
+def test_an_update_that_overflows_is_left_out():
+    built = regression(optax.scale(-3e38))
+    state = built.init(KEY)
+    after, metrics = built.train_step(state, jax.tree.map(lambda x: 10 * x, pairs()))
+    assert jnp.isfinite(metrics['fit/grad_norm'])
+    assert leaves_equal(after.nets, state.nets)
+    assert metrics['fit/skipped'] == 1
+
+
+def test_skipped_updates_of_a_step_with_repeats_are_counted():
+    built = regression(repeats=3)
+    spoilt = jax.tree.map(lambda x: x * jnp.nan, pairs(12))
+    state, metrics = built.train_step(built.init(KEY), spoilt)
+    assert state.skipped['fit'] == metrics['fit/skipped'] == 3
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'terms': [Term('a', None), Term('a', None)]}, r"different names .* twice \['a'\]"),
+        ({'terms': [Term('lr_scale', None)]}, r"twice \['lr_scale'\]"),
+        ({'terms': [Term('a', None, every=0)]}, r'expected every of fit/a >= 1, got 0'),
+        ({'repeats': 0}, r'expected fit repeats >= 1, got 0'),
+        ({'ema': {'net': 1.5}}, r'expected ema of net in \[0, 1\], got 1.5'),
+    ],
+)
+def test_players_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        regression(**options)
+
+
 def test_microbatches_average_the_gradient():
     """With a loss that is a mean over examples, pieces give the gradient of the whole."""
     network = from_linen(Linear(), jnp.zeros((1, 2)))

@@ -47,6 +47,14 @@ def test_both_go_back_to_the_step_that_training_continues_from(tmp_path):
     assert again.records == read(tmp_path / 'metrics.jsonl')
 
 
+def test_a_damaged_line_costs_that_line_alone(tmp_path):
+    path = tmp_path / 'metrics.jsonl'
+    path.write_text('{"step": 5, "loss": 1}\ngarbage\n{"step": 15, "loss": 3}\n')
+    log = Log(tmp_path, 15)
+    log.close()
+    assert [r['step'] for r in read(path)] == [5, 15]
+
+
 @pytest.mark.parametrize('tail', ['{"step": 10, "lo', '{"step": 10, "loss": 1}', 'null\n', '[]\n'])
 def test_a_line_that_was_not_written_whole_is_left_out(tmp_path, tail):
     path = tmp_path / 'metrics.jsonl'

@@ -51,12 +51,16 @@ def test_a_named_part_is_that_part():
 
 
 def test_functions_and_partials_of_them_are_described():
-    assert describe(KIND['objective'], gan.hinge) == 'hinge'
+    assert describe(KIND['objective'], gan.hinge) == describe(KIND['objective'], 'hinge') == 'hinge'
     partial = functools.partial(gan.r1, weight=2.0)
     assert describe(KIND['penalty'], partial) == 'r1:weight=2.0'
     assert describe(KIND['rate'], 1) == '1.0'
     schedule = functools.partial(optax.linear_schedule, init_value=1, end_value=0)
     assert describe(KIND['rate'], schedule) == 'linear_schedule:init_value=1,end_value=0'
+    for part in (functools.partial(gan.r1, 0.1), functools.partial(vae.elbo, beta=2.0)):
+        kind = KIND['bound' if part.func is vae.elbo else 'penalty']
+        with pytest.raises(ValueError, match=r'a partial of one with keywords'):
+            describe(kind, part)
     with pytest.raises(ValueError, match=r'expected one of hinge, .* or a partial of one'):
         describe(KIND['objective'], lambda: None)
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 import genjax
 from genjax import data, gan, vae
 from genjax.data import DataError
-from genjax.train import RunError, held_out, load, train
+from genjax.train import RunError, held_out, load, pictures, train, view
 from genjax.train.logs import read
 from genjax.train.recorder import Recorder
 
@@ -158,8 +158,18 @@ def test_what_is_held_out_may_be_given_by_itself(tmp_path, monkeypatch):
         ({'betta': 2.0}, "vae has no option 'betta'; did you mean 'beta'?"),
         ({'steps': 0}, 'expected steps to be an integer >= 1, got 0'),
         ({'seed': -1}, 'expected seed to be an integer >= 0, got -1'),
+        ({'seed': 2**32}, 'expected a seed below 2^32, got 4294967296'),
+        ({'microbatches': 3}, "expected a multiple of 3 examples in batch['x'], got 4"),
+        ({'microbatches': 0}, 'expected vae microbatches >= 1, got 0'),
+        ({'hidden': (0,)}, 'expected size 0 of a layer >= 1, got 0'),
+        ({'dropout': 1.5}, 'expected dropout in [0, 1], got 1.5'),
+        ({'dropout': float('nan')}, 'dropout: Out of range float values'),
+        ({'learning_rate': -1.0}, 'expected learning_rate >= 0, got -1.0'),
+        ({'ema_decay': 2.0}, 'expected ema of encoder in [0, 1], got 2.0'),
+        ({'augment': ['translate:ratio=-0.5']}, 'a step of the recipe is refused'),
+        ({'bound': 'elbo:beta=2'}, "bound: expected no options of elbo, got 'beta=2'"),
         ({'dispatch': 2.5}, 'expected dispatch to be an integer >= 1, got 2.5'),
-        ({'num_classes': 2}, 'expected labels below num_classes=2 in array, got labels up to 2'),
+        ({'num_classes': 2}, 'below num_classes=2 in array (training), got labels up to 2'),
     ],
 )
 def test_what_would_make_another_run_is_refused_by_name(whole, options, message):
@@ -174,10 +184,53 @@ def test_other_data_are_refused(whole):
     other = data.from_arrays(IMAGES.x[::-1], IMAGES.y)
     with pytest.raises(RunError, match='fingerprint: the run has'):
         train('vae', other, run=whole.folder, steps=30, **PACE, **TINY)
-    with pytest.raises(RunError, match='below num_classes=3 in array, got none'):
+    with pytest.raises(RunError, match=r'below num_classes=3 in array \(training\), got none'):
         train('vae', data.from_arrays(IMAGES.x), run=whole.folder, steps=3, num_classes=3)
     with pytest.raises(DataError, match='held_out in'):
         run_vae(whole.folder, held_out=1.5)
+
+
+def test_held_out_labels_are_checked_too(tmp_path):
+    other = IMAGES._replace(y=IMAGES.y + 1)
+    with pytest.raises(RunError, match='below num_classes=3 in array, got labels up to 3'):
+        run_vae(tmp_path / 'run', num_classes=3, held_out=other)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_files_of_a_user_in_a_run_folder_are_left_alone(tmp_path):
+    run_vae(tmp_path, steps=5)
+    mine = [tmp_path / 'mine' / 'step_00000100.png', tmp_path / 'samples' / 'step_8 (copy).png']
+    later = tmp_path / 'samples' / 'step_00000900.png'
+    (tmp_path / 'mine').mkdir()
+    for path in (*mine, later):
+        path.write_bytes(b'x')
+    run_vae(tmp_path, steps=10)
+    assert all(path.exists() for path in mine)
+    assert not later.exists()
+
+
+def test_a_disk_that_is_full_keeps_the_checkpoints_before(tmp_path, monkeypatch):
+    run_vae(tmp_path, steps=10)
+
+    def full(*args, **kwargs):
+        raise ValueError('RESOURCE_EXHAUSTED: no space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr('orbax.checkpoint.CheckpointManager.save', full)
+        with pytest.raises(RunError, match='a checkpoint cannot be written: RESOURCE_EXHAUSTED'):
+            run_vae(tmp_path, steps=20)
+    assert load(tmp_path).state.step == 10
+
+
+def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
+    run = run_vae(tmp_path, steps=5)
+    spoil = lambda net: net.replace(params=jax.tree.map(lambda p: p * np.nan, net.params))  # noqa: E731
+    nets = {name: spoil(net) for name, net in run.state.nets.items()}
+    lost = run._replace(state=run.state.replace(nets=nets))
+    with pytest.raises(RunError, match='the model has diverged'):
+        pictures.samples(lost, 4)
+    grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)['samples']
+    assert set(np.unique(grey)) == {128, 255}
 
 
 def test_a_second_process_is_refused(whole):

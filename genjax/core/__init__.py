@@ -4,6 +4,7 @@ A model is *networks* and *players*. A player names the networks it trains, a lo
 optimizer; a training step updates the players in turn. A GAN has two players, a VAE one.
 """
 
+from genjax.core.checks import check_range
 from genjax.core.types import (
     Batch,
     Loss,
@@ -32,6 +33,7 @@ __all__ = [
     'State',
     'Term',
     'averaged',
+    'check_range',
     'made',
     'model',
     'weighted_sum',

@@ -134,9 +134,9 @@ class Model(NamedTuple):
     train_step: Callable[[State, Batch], tuple[State, Metrics]]
 
 
-def made(part: Any, *args, **kwargs) -> Any:
+def made(part: Any) -> Any:
     """A part itself where it was given made, else what the function that makes it returns."""
-    return part(*args, **kwargs) if callable(part) else part
+    return part() if callable(part) else part
 
 
 def weighted_sum(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from genjax.core.checks import check_range
 from genjax.core.types import Batch, Model, Net, Network, Player, State
 from genjax.random import step_key, stream
 
@@ -22,8 +23,8 @@ def model(
     """Networks and players put together.
 
     `train_step` updates the players in the order of `players`, each seeing what those before it
-    did. An update whose loss or gradient is not finite is left out whole and counted. The key of
-    a step is a pure function of the root key and the step's number.
+    did. An update that is not finite, or whose loss or gradient is not, is left out whole and
+    counted. The key of a step is a pure function of the root key and the step's number.
 
     Args:
       networks: by name.
@@ -34,13 +35,17 @@ def model(
         Statistics are copied.
 
     Raises:
-      ValueError: a player trains, or `ema` names, a network that is not there.
+      ValueError: a player trains, or `ema` names, a network that is not there; or a player has two
+        things of one name, or a number out of its range.
     """
     decays = dict(ema or {})
     trained = {name for player in players.values() for name in player.trains}
     unknown = sorted((trained | set(decays)) - set(networks))
     if unknown:
         raise ValueError(f'expected networks among {sorted(networks)}, got {unknown}')
+    for name, player in players.items():
+        _check(name, player)
+    check_range(0, 1, **{f'ema of {name}': decay for name, decay in decays.items()})
     longest = max(player.repeats for player in players.values())
 
     def train_step(state, batch):
@@ -58,6 +63,16 @@ def model(
     jitted = jax.jit(partial(_init, networks, players, tuple(decays)))
     # Copied outside of jit too: a jitted function may hand its caller's key back as it is.
     return Model(lambda key: jax.tree.map(jnp.copy, jitted(key)), jax.jit(train_step))
+
+
+def _check(name, player):
+    check_range(1, **{f'{name} {k}': getattr(player, k) for k in ('repeats', 'microbatches')})
+    names = ['lr_scale', *player.hypers, *player.memory]
+    for term in player.terms:
+        check_range(1, **{f'every of {name}/{term.name}': term.every})
+        names.append(term.name)
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ValueError(f'expected different names in the player {name}, got twice {twice}')
 
 
 def _init(networks, players, averages, key):
@@ -129,11 +144,12 @@ def _play(name, player, state, parts, longest):
         return _update(name, player, state, step_key(state.key, state.step, repeat), batch)
 
     state, metrics = lax.scan(body, state, (jnp.arange(player.repeats), parts))
-    return state, jax.tree.map(lambda metric: jnp.nanmean(metric, axis=0), metrics)
+    means = jax.tree.map(lambda metric: jnp.nanmean(metric, axis=0), metrics)
+    return state, means | {f'{name}/skipped': state.skipped[name].astype(jnp.float32)}
 
 
 def _update(name, player, state, key, batch):
-    """One update of one player, left out where loss or gradient is not finite."""
+    """One update of one player, left out where it, the loss or the gradient is not finite."""
     params = _params(state.nets, player)
     loss, grads, stats, memory, metrics = _gradient(player, state, params, key, batch)
     norm = optax.tree.norm(grads)
@@ -144,7 +160,7 @@ def _update(name, player, state, key, batch):
     stepped = optax.apply_updates(params, updates)
     nets = {n: Net(stepped[n], stats[n]) for n in player.trains}
     new = state.replace(nets={**state.nets, **nets}, opt={**state.opt, name: opt}, memory=memory)
-    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(updates))
     new = _where(finite, new, state)
     skipped = state.skipped[name] + (~finite).astype(jnp.int32)
     new = new.replace(skipped={**state.skipped, name: skipped})

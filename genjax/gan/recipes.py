@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from genjax.augment import AugmentLike, chain
-from genjax.core import made
+from genjax.core import check_range, made
 from genjax.gan.adversarial import GAN, adversarial, critic
 from genjax.gan.objectives import ObjectiveLike, non_saturating, wasserstein
 from genjax.gan.penalties import TermLike
@@ -24,6 +24,8 @@ Norm = Literal['batch', 'layer', 'none']
 
 def _networks(image_shape, latent_dim, width, norm, dropout, num_classes):
     """The two networks of a DCGAN, with labels where there are classes."""
+    check_range(1, latent_dim=latent_dim, width=width)
+    check_range(0, 1, dropout=dropout)
     y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
     z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
     x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)

@@ -43,7 +43,7 @@ def picture(image: Images, scale: int | None = None) -> Any:
 @contextmanager
 def replacing(path: str | os.PathLike, *suffixes: str) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` at once and whole, or not at all."""
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix.lower() not in suffixes:
         raise ValueError(f'expected a path that ends in {" or ".join(suffixes)}, got {str(path)!r}')
     path.parent.mkdir(parents=True, exist_ok=True)

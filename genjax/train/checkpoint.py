@@ -1,6 +1,8 @@
 """States on disk, by Orbax: atomic, the last two and the best."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,15 @@ def _rank(metrics: dict[str, float | None]) -> float:
     """What was not measured is the worst, and of equals the newest is the best."""
     monitor = metrics['monitor']
     return -math.inf if monitor is None else monitor
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Orbax raises errors of many kinds where a disk is full."""
+    try:
+        yield
+    except Exception as error:
+        raise RunError(f'a checkpoint cannot be written: {error}') from error
 
 
 class Checkpoints:
@@ -81,7 +92,8 @@ class Checkpoints:
             return
         # A copy in host memory: the loop goes on to donate the state.
         arrays = self._args.StandardSave(jax.tree.map(np.array, _plain(state)))
-        self._manager.save(step, args=arrays, metrics={'monitor': monitor}, force=True)
+        with _writing():
+            self._manager.save(step, args=arrays, metrics={'monitor': monitor}, force=True)
 
     def restore(self, step: int, like: State) -> State:
         """The state of a step.
@@ -97,7 +109,9 @@ class Checkpoints:
         try:
             saved = self._manager.restore(step, args=self._args.StandardRestore())
         except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
-            raise RunError(f'checkpoint {step} cannot be read: {error}') from error
+            others = [other for other in self.steps() if other != step]
+            hint = f'; remove it to go on from {others[-1]}' if others else ''
+            raise RunError(f'checkpoint {step} cannot be read{hint}: {error}') from error
         found = {name: (np.shape(leaf), str(leaf.dtype)) for name, leaf in saved.items()}
         expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in shapes.items()}
         if found != expected:
@@ -118,5 +132,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for the save under way."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        with _writing():
+            try:
+                self._manager.wait_until_finished()
+            finally:
+                self._manager.close()

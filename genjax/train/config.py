@@ -13,6 +13,8 @@ from genjax.train.errors import RunError
 from genjax.train.parts import describe, kind_of, nearest, parse
 
 Config = dict[str, Any]
+# What recipes, Flax and optax raise of values that they cannot take.
+REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 
 
 def recipes() -> dict[str, Callable]:
@@ -30,9 +32,11 @@ def find_recipe(recipe: str | Callable) -> Callable:
     Raises:
       RunError: an unknown name.
     """
-    if callable(recipe):
+    if callable(recipe) and hasattr(recipe, '__name__'):
         return recipe
     known = recipes()
+    if not isinstance(recipe, str):
+        raise RunError(f'expected a recipe by name, or a function, got {recipe!r}')
     if recipe not in known:
         raise RunError(f'unknown recipe {recipe!r}; {nearest(recipe, list(known))}')
     return known[recipe]
@@ -77,7 +81,7 @@ def _describe(name, parameter, value):
             return [describe(kind, part) for part in value]
         if kind:
             return describe(kind, value)
-        return json.loads(json.dumps(value))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise RunError(f'{name}: {error}') from None
 
@@ -99,7 +103,7 @@ def build(recipe: Callable, options: Config, image_shape: tuple[int, int, int]) 
     try:
         model = recipe(image_shape, **ready)
         jax.eval_shape(model.init, jax.random.key(0))  # Modules look at their sizes when traced.
-    except (TypeError, ValueError) as error:
+    except REFUSALS as error:
         raise RunError(f'{recipe.__name__}: {error}') from error
     return model
 

@@ -1,5 +1,40 @@
 """What can be wrong with a run."""
 
+import operator
+
 
 class RunError(ValueError):
     """A run that cannot be started, continued or loaded; the message says why."""
+
+
+def check_integers(least: int, **values: int) -> None:
+    """Refuses what is no integer, or a small one.
+
+    Args:
+      least: the least that is taken.
+      **values: by the names that the message gives them.
+
+    Raises:
+      RunError: one is refused.
+    """
+    for name, value in values.items():
+        try:
+            fits = operator.index(value) >= least
+        except TypeError:
+            fits = False
+        if not fits:
+            raise RunError(f'expected {name} to be an integer >= {least}, got {value!r}')
+
+
+def check_seed(seed: int) -> None:
+    """Refuses seeds outside of [0, 2^32): keys know no others, and would take them modulo that.
+
+    Args:
+      seed: of a run or a picture.
+
+    Raises:
+      RunError: it is outside.
+    """
+    check_integers(0, seed=seed)
+    if seed >= 2**32:
+        raise RunError(f'expected a seed below 2^32, got {seed}')

@@ -4,13 +4,14 @@ import json
 import math
 import os
 import shutil
+import time
 from pathlib import Path
 
 Record = dict[str, float]
 
 
 def read(path: Path) -> list[Record]:
-    """The whole records of a file of JSON lines; a half-written last line is left out.
+    """The whole records of a file of JSON lines; what is no record is left out.
 
     Args:
       path: of the file; none has no records.
@@ -22,9 +23,9 @@ def read(path: Path) -> list[Record]:
         try:
             record = json.loads(line)
         except ValueError:
-            break
+            continue
         if not isinstance(record, dict) or not isinstance(record.get('step'), int):
-            break
+            continue
         records.append({k: math.nan if v is None else v for k, v in record.items()})
     return records
 
@@ -45,17 +46,15 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int):
-        from tensorboardX import SummaryWriter
-
         self._path = folder / 'metrics.jsonl'
         self.records = [record for record in read(self._path) if record['step'] <= step]
         partial = self._path.with_suffix('.tmp')
         partial.write_text(''.join(map(_line, self.records)), encoding='utf-8')
         os.replace(partial, self._path)
         shutil.rmtree(folder / 'tensorboard', ignore_errors=True)
-        self._board = SummaryWriter(str(folder / 'tensorboard'), flush_secs=30)
+        self._board = _Board(folder / 'tensorboard')
         for record in self.records:
-            self._show(record)
+            self._board.add(record)
         self._file = self._path.open('a', encoding='utf-8')
 
     def add(self, record: Record) -> None:
@@ -67,14 +66,34 @@ class Log:
         self.records.append(record)
         self._file.write(_line(record))
         self._file.flush()
-        self._show(record)
-
-    def _show(self, record):
-        for name, value in record.items():
-            if name != 'step' and math.isfinite(value):
-                self._board.add_scalar(name, value, record['step'])
+        self._board.add(record)
 
     def close(self) -> None:
         """Closes both."""
-        self._file.close()
-        self._board.close()
+        try:
+            self._file.close()
+        finally:
+            self._board.close()
+
+
+class _Board:
+    """TensorBoard's file, written here and now: its usual writer is a thread, and one that dies of
+    a full disk leaves all others waiting."""
+
+    def __init__(self, folder: Path):
+        from tensorboardX.event_file_writer import EventsWriter
+
+        folder.mkdir()
+        self._writer = EventsWriter(str(folder / 'events'))
+        self.close = self._writer.close
+
+    def add(self, record: Record) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        for name, value in record.items():
+            if name != 'step' and math.isfinite(value):
+                summary = scalar(name, value)
+                step = int(record['step'])
+                self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
+        self._writer.flush()

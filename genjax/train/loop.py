@@ -4,7 +4,6 @@ import contextlib
 import math
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,12 +12,10 @@ from jax import lax
 
 from genjax.core import Batch, Metrics, State
 from genjax.data import Dataset, batches, prefetch
-from genjax.train.checkpoint import Checkpoints
 from genjax.train.logs import Record
 from genjax.train.pace import Pace, lengths
 from genjax.train.progress import Progress
 from genjax.train.recorder import Recorder
-from genjax.train.views import View
 
 
 class Finished(NamedTuple):
@@ -73,7 +70,7 @@ def summarize(metrics: Metrics) -> Record:
 
 @contextlib.contextmanager
 def listening() -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM instead of dying of them; a second one has its usual effect."""
+    """Notes SIGINT, SIGTERM and SIGHUP instead of dying of them; a second has its usual effect."""
     heard: list[int] = []
     handlers: dict[signal.Signals, Any] = {}
 
@@ -82,7 +79,10 @@ def listening() -> Iterator[list[int]]:
         signal.signal(number, handlers[number])
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for name in ('SIGINT', 'SIGTERM', 'SIGHUP'):
+            number = getattr(signal, name, None)  # Not every system has all.
+            if number is None or signal.getsignal(number) is signal.SIG_IGN:
+                continue
             with contextlib.suppress(ValueError):  # Only the main thread may listen.
                 handlers[number] = signal.signal(number, note)
         yield heard
@@ -94,10 +94,8 @@ def listening() -> Iterator[list[int]]:
 def fit(
     model: Any,
     train: Dataset,
-    view: View,
     state: State,
-    folder: Path,
-    checkpoints: Checkpoints,
+    recorder: Recorder,
     pace: Pace,
     batch_size: int,
     seed: int,
@@ -107,10 +105,8 @@ def fit(
     Args:
       model: a `GAN` or a `VAE`.
       train: what to train on.
-      view: how to look at the model.
       state: where to start; it is donated.
-      folder: of the run.
-      checkpoints: of the run.
+      recorder: of the run's folder; its log is closed at the end.
       pace: how long, and what how often.
       batch_size: examples an update.
       seed: of the order of the examples.
@@ -118,13 +114,12 @@ def fit(
     start, run = int(state.step), scan_steps(model.train_step)
     dispatches = lengths(start, pace)
     with contextlib.ExitStack() as stack:
-        recorder = Recorder(folder, view, checkpoints, pace, start)
+        heard = stack.enter_context(listening())
         stack.enter_context(contextlib.closing(recorder.log))
         if start == 0:
             recorder.look(0, state)
         stacked = _stacked(train, batch_size * model.repeats, seed, start, dispatches)
         stack.enter_context(contextlib.closing(stacked))
-        heard = stack.enter_context(listening())
         progress = stack.enter_context(contextlib.closing(Progress(start, pace.steps)))
         early = recorder.early()
         for _, batch in zip(dispatches, stacked, strict=True):
@@ -137,7 +132,7 @@ def fit(
             early = measured and recorder.early()
             progress.show(record, measured)
         if heard:
-            checkpoints.save(int(state.step), state)
+            recorder.checkpoints.save(int(state.step), state)
         recorder.draw()
     return Finished(state, recorder.log.records, heard[0] if heard else None, early)
 

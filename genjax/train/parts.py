@@ -29,12 +29,14 @@ class Kind(NamedTuple):
       returns: the annotation of what makes a part; a part whose own name is given is called by the
         recipe.
       called: the text stands for what the function returns, not for the function.
+      bare: the function itself is the part, and takes no options.
     """
 
     annotation: Any
     module: Any
     returns: Any
     called: bool = False
+    bare: bool = False
 
 
 KINDS = (
@@ -42,7 +44,7 @@ KINDS = (
     Kind(penalties.TermLike, penalties, penalties.Term),
     Kind(augment.AugmentLike, augment, augment.Augment),
     Kind(distributions.LikelihoodLike, distributions, distributions.Likelihood),
-    Kind(bounds.Bound, bounds, "Float[Array, 'b']"),
+    Kind(bounds.Bound, bounds, "Float[Array, 'b']", bare=True),
     Kind(ScalarOrSchedule, optax, optax.Schedule, called=True),
 )
 
@@ -104,11 +106,15 @@ def parse(kind: Kind, text: str) -> Any:
     maker = known.get(name.replace('-', '_'))
     if maker is None:
         raise ValueError(f'unknown name {name!r}; {nearest(name, list(known))}')
-    options = dict(_option(name, maker, piece) for piece in _pieces(rest))
+    pairs = [_option(name, maker, piece) for piece in _pieces(rest)]
+    options = dict(pairs)
+    if len(options) < len(pairs) or (kind.bare and pairs):
+        wanted = 'no options' if kind.bare else 'each option once'
+        raise ValueError(f'expected {wanted} of {name}, got {rest!r}')
     if kind.called:
         try:
             return _Schedule(text, maker(**options))
-        except TypeError as error:
+        except Exception as error:  # optax checks little of what it is given.
             raise ValueError(f'{text!r}: {error}') from None
     return functools.partial(maker, **options) if options else maker
 
@@ -161,11 +167,14 @@ def describe(kind: Kind, part: Any) -> str:
 
     Args:
       kind: what it is.
-      part: a function of the kind's module, or a `functools.partial` of one, or a number.
+      part: a function of the kind's module, or a `functools.partial` of one with keywords, or a
+        number, or a text.
 
     Raises:
       ValueError: a part that no text names.
     """
+    if isinstance(part, str):
+        return describe(kind, parse(kind, part))
     if isinstance(part, _Schedule):
         return part.text
     if kind.called and isinstance(part, (int, float)):
@@ -173,7 +182,8 @@ def describe(kind: Kind, part: Any) -> str:
     options = part.keywords if isinstance(part, functools.partial) else {}
     maker = part.func if isinstance(part, functools.partial) else part
     name = getattr(maker, '__name__', '')
-    if makers(kind).get(name) is not maker:
+    partial = isinstance(part, functools.partial)
+    if makers(kind).get(name) is not maker or (partial and (part.args or kind.bare)):
         known = ', '.join(makers(kind))
         raise ValueError(f'expected one of {known}, or a partial of one with keywords, got {part}')
     pieces = [f'{option}={value!r}' for option, value in options.items()]

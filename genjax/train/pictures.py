@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from genjax.random import stream
-from genjax.train.errors import RunError
+from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.run import Run
 from genjax.train.views import labels_in_columns
 from genjax.vae import VAE
@@ -25,16 +25,16 @@ def samples(run: Run, n: int, seed: int = 0, y: int | None = None) -> Float[np.n
       y: the class of all; None spreads a conditional model's classes over the columns of a grid.
 
     Raises:
-      RunError: n < 1, or a class that the model does not have.
+      RunError: n < 1, a seed or a class that there is not, or a model that has diverged.
     """
-    if n < 1:
-        raise RunError(f'expected n >= 1, got {n}')
+    check_integers(1, n=n)
+    check_seed(seed)
     labels, key = _labels(run.model.num_classes, n, y), jax.random.key(seed)
     chunks = []
     for start in range(0, n, CHUNK):
         own = () if labels is None else (_filled(labels[start : start + CHUNK]),)
         chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), CHUNK, *own))
-    return np.concatenate(chunks)[:n]
+    return _finite(np.concatenate(chunks)[:n])
 
 
 def _labels(num_classes: int | None, n: int, y: int | None) -> Int[Array, 'n'] | None:
@@ -44,6 +44,12 @@ def _labels(num_classes: int | None, n: int, y: int | None) -> Int[Array, 'n'] |
         known = 'a model without classes' if num_classes is None else f'[0, {num_classes})'
         raise RunError(f'expected a class of {known}, got {y}')
     return jnp.full(n, y)
+
+
+def _finite(images: np.ndarray) -> np.ndarray:
+    if not np.isfinite(images).all():
+        raise RunError('expected finite images, got NaN or infinity: the model has diverged')
+    return images
 
 
 def _filled(labels: Array) -> Array:
@@ -67,7 +73,7 @@ def reconstructions(
         raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
     labels = () if run.model.num_classes is None else (y,)
     means = run.model.encode(run.state, x, *labels).mean
-    return np.asarray(run.model.decode(run.state, means, *labels))
+    return _finite(np.asarray(run.model.decode(run.state, means, *labels)))
 
 
 def interpolations(
@@ -88,6 +94,7 @@ def interpolations(
     Raises:
       RunError: too few rows or columns, or a class that the model does not have.
     """
+    check_seed(seed)
     if rows < 1 or columns < 2:
         raise RunError(f'expected 1 row and 2 columns or more, got {rows} and {columns}')
     classes = run.model.num_classes
@@ -99,7 +106,7 @@ def interpolations(
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
     draw = run.model.decode if isinstance(run.model, VAE) else run.model.generate
     own = () if labels is None else (labels,)
-    return np.asarray(draw(run.state, z.reshape(rows * columns, -1), *own))
+    return _finite(np.asarray(draw(run.state, z.reshape(rows * columns, -1), *own)))
 
 
 def slerp(

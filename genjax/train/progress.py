@@ -39,4 +39,7 @@ class Progress:
             left = self.bar.format_interval((self.steps - step) / rate)
             shown = losses | {k: v for k, v in record.items() if k.startswith('heldout/')}
             figures = '  '.join(f'{name} {value:.4g}' for name, value in shown.items())
-            self.bar.write(f'step {step}/{self.steps}  {rate:.3g} steps/s, {left} left  {figures}')
+            self.bar.write(
+                f'step {step}/{self.steps}  {rate:.3g} steps/s, {left} left  {figures}',
+                file=sys.stderr,
+            )

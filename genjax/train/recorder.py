@@ -10,6 +10,14 @@ from genjax.train.logs import Log, Record
 from genjax.train.pace import Pace, periods
 from genjax.train.views import View
 
+_PICTURES = ('samples', 'reconstructions')
+
+
+def _pictures(folder: Path) -> list[tuple[int, Path]]:
+    """The pictures that a recorder wrote, by step; others may lie beside them."""
+    named = ((path.stem.removeprefix('step_'), path) for path in folder.glob('step_*.png'))
+    return sorted((int(step), path) for step, path in named if step.isdecimal())
+
 
 class Recorder:
     """What the loop leaves in the run's folder, and what it asks of it.
@@ -26,9 +34,10 @@ class Recorder:
         self.folder, self.view, self.checkpoints = folder, view, checkpoints
         self.patience = pace.patience
         self.sample_every, self.eval_every = periods(pace)
-        for picture in folder.glob('*/step_*.png'):
-            if int(picture.stem.removeprefix('step_')) > start:
-                picture.unlink()
+        for name in _PICTURES:
+            for step, picture in _pictures(folder / name):
+                if step > start:
+                    picture.unlink()
         self.log = Log(folder, start)
 
     def look(self, step: int, state: State) -> None:
@@ -70,7 +79,7 @@ class Recorder:
 
     def draw(self) -> None:
         """Draws the animation and the curves of all that was recorded."""
-        if frames := sorted((self.folder / 'samples').glob('step_*.png')):
-            plots.timeline(frames, self.folder / 'timeline.gif')
+        if frames := _pictures(self.folder / 'samples'):
+            plots.timeline((path for _, path in frames), self.folder / 'timeline.gif')
         if self.log.records:
             plots.curves(self.log.records, self.folder / 'loss.png')

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import numbers
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,15 +14,24 @@ from genjax import data as sources
 from genjax.core import State
 from genjax.data import Dataset
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.config import Config, build, describe_options, differences, find_recipe
-from genjax.train.errors import RunError
+from genjax.train.config import REFUSALS, Config, build, describe_options, differences, find_recipe
+from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.loop import Finished, fit
 from genjax.train.pace import Pace
+from genjax.train.recorder import Recorder
 from genjax.train.views import view
 
 _CONFIG, _CHECKPOINTS = 'config.json', 'checkpoints'
 _PLACES = ('source', 'held_out_source')  # where the data lie may change; what they are may not
-_KEYS = {'recipe', 'options', 'image_shape', 'fingerprint', 'held_out', *_PLACES}
+_KEYS = {
+    'recipe': str,
+    'options': dict,
+    'image_shape': list,
+    'fingerprint': str,
+    'source': str | None,
+    'held_out': float | str,
+    'held_out_source': str | None,
+}
 
 
 class Run(NamedTuple):
@@ -69,9 +79,11 @@ def train(
       seed: of the parameters, the noise and the order of the examples.
       held_out: share of the data that is never trained on, or other data to measure on.
       dispatch: steps that one call of the compiled program takes.
-      sample_every: steps between pictures; 0 for about twenty in all.
-      eval_every: steps between held-out evaluations and checkpoints; 0 for about ten in all.
-      patience: evaluations without an improvement after which training ends; 0 for never.
+      sample_every: steps between pictures, rounded to dispatches; 0 for about twenty in all.
+      eval_every: steps between held-out evaluations and checkpoints, rounded to dispatches; 0 for
+        about ten in all.
+      patience: evaluations without a better bound (a VAE), or in which training images are known
+        by heart (a GAN), after which training ends; 0 for never.
       **options: of the recipe.
 
     Raises:
@@ -80,32 +92,35 @@ def train(
       DataError: data that cannot be read.
     """
     pace = Pace(steps, dispatch, sample_every, eval_every, patience)
-    _check(pace, batch_size, seed)
+    check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
+    check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
+    check_seed(seed)
     function, dataset = find_recipe(recipe), sources.load(data)
+    trained, measured, held = _divide(dataset, held_out)
     config: Config = {
         'recipe': function.__name__,
         'options': describe_options(function, options),
         'image_shape': list(dataset.image_shape),
         'fingerprint': sources.fingerprint(dataset),
         'source': _location(data),
-        **_describe_held_out(held_out),
+        **held,
         'batch_size': batch_size,
         'seed': seed,
     }
     model = build(function, config['options'], dataset.image_shape)
-    _check_labels(dataset, model)
-    parts = _divide(dataset, held_out)
+    for part in (trained, measured):
+        _check_labels(part, model)
+    _rehearse(model, trained, batch_size)
     with _locked(Path(run)) as folder:
-        _agree(folder, config)
+        _agree(folder, config, describe_options(function, {}))
         with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
             latest = checkpoints.latest()
             state = model.init(jax.random.key(seed))
             if latest is not None:
                 state = checkpoints.restore(latest, state)
-            seen = view(model, *parts, seed)
-            finished = fit(
-                model, parts[0], seen, state, folder, checkpoints, pace, batch_size, seed
-            )
+            seen = view(model, trained, measured, seed)
+            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step))
+            finished = fit(model, trained, state, recorder, pace, batch_size, seed)
     return Run(model, finished.state, config, folder, finished)
 
 
@@ -159,32 +174,32 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     return dataset if apart else sources.split(dataset, share)[1]
 
 
-def _describe_held_out(held_out: Any) -> Config:
-    if isinstance(held_out, (int, float)):
-        return {'held_out': held_out, 'held_out_source': None}
-    mark = sources.fingerprint(sources.load(held_out))
-    return {'held_out': mark, 'held_out_source': _location(held_out)}
-
-
-def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset]:
-    """What is trained on, and what is not."""
-    if isinstance(held_out, (int, float)):
-        return sources.split(dataset, held_out)
+def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset, Config]:
+    """What is trained on, what is not, and how a config says so."""
+    if isinstance(held_out, numbers.Real):
+        share = float(held_out)
+        return *sources.split(dataset, share), {'held_out': share, 'held_out_source': None}
     other = sources.load(held_out)
     if other.image_shape != dataset.image_shape or (other.y is None) != (dataset.y is None):
         raise RunError(
             f'expected held-out images {dataset.image_shape} like those of {dataset.name}, with '
             f'labels where those have them, got {other.image_shape} in {other.name}'
         )
-    return dataset, other
+    mark, place = sources.fingerprint(other), _location(held_out)
+    return dataset, other, {'held_out': mark, 'held_out_source': place}
 
 
-def _check(pace: Pace, batch_size: int, seed: int) -> None:
-    least = {'steps': 1, 'dispatch': 1, 'sample_every': 0, 'eval_every': 0, 'patience': 0}
-    wanted = [(name, getattr(pace, name), low) for name, low in least.items()]
-    for name, value, low in [*wanted, ('batch_size', batch_size, 1), ('seed', seed, 0)]:
-        if not isinstance(value, int) or value < low:
-            raise RunError(f'expected {name} to be an integer >= {low}, got {value!r}')
+def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
+    """Traces a step, so that what it refuses is refused before anything is written."""
+    n = batch_size * model.repeats
+    batch = {'x': jax.ShapeDtypeStruct((n, *dataset.image_shape), dataset.x.dtype)}
+    if dataset.y is not None:
+        batch['y'] = jax.ShapeDtypeStruct((n,), dataset.y.dtype)
+    try:
+        state = jax.eval_shape(model.init, jax.random.key(0))
+        jax.eval_shape(model.train_step, state, batch)
+    except REFUSALS as error:
+        raise RunError(f'a step of the recipe is refused: {error}') from error
 
 
 def _location(data: Any) -> str | None:
@@ -214,21 +229,28 @@ def _read(folder: Path) -> Config | None:
         return None
     try:
         config = json.loads(path.read_text(encoding='utf-8'))
-        missing = _KEYS - set(config)
-    except (ValueError, TypeError) as error:
-        raise RunError(f'{path}: expected the config of a run, got {error}') from error
-    if missing:
-        raise RunError(f'{path}: expected the config of a run, got none of {sorted(missing)}')
+        odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
+        odd += [] if len(config['image_shape']) == 3 else ['image_shape']
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f'{path}: expected the config of a run, got {error!r}') from error
+    if odd:
+        raise RunError(f'{path}: expected the config of a run, got others in {odd}')
     return config
 
 
-def _agree(folder: Path, config: Config) -> None:
-    """Writes the config of a new run; refuses another than that of a run which is there."""
+def _agree(folder: Path, config: Config, defaults: Config) -> None:
+    """Writes the config of a new run; refuses another than that of a run which is there.
+
+    An option that an older genjax did not have is at its default.
+    """
     old = _read(folder)
     if old is None:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
-    elif lines := differences(old | dict.fromkeys(_PLACES), config | dict.fromkeys(_PLACES)):
+    elif lines := differences(
+        {**old, **dict.fromkeys(_PLACES), 'options': defaults | old['options']},
+        {**config, **dict.fromkeys(_PLACES)},
+    ):
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
     partial = folder / f'.{_CONFIG}'
     partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')

@@ -70,10 +70,15 @@ def _labels(model, batch):
     return () if model.num_classes is None else (batch['y'],)
 
 
+def _shown(images):
+    """A model that has diverged is to be seen as well, in grey."""
+    return np.nan_to_num(np.asarray(images)).clip(-1, 1)
+
+
 def _samples(model, state, seed):
     y = labels_in_columns(TILES, model.num_classes)
     labels = () if y is None else (y,)
-    return plots.grid(np.asarray(model.sample(state, _key(seed, 'samples'), TILES, *labels)))
+    return plots.grid(_shown(model.sample(state, _key(seed, 'samples'), TILES, *labels)))
 
 
 @view.register
@@ -121,7 +126,7 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
     def pictures(state):
         labels = _labels(model, shown)
         decoded = model.decode(state, model.encode(state, shown['x'], *labels).mean, *labels)
-        rows = plots.pairs(shown['x'], np.asarray(decoded), 10)
+        rows = plots.pairs(shown['x'], _shown(decoded), 10)
         return {'samples': _samples(model, state, seed), 'reconstructions': rows}
 
     def evaluate(state):

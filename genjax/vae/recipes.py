@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.augment import AugmentLike, chain, clip
-from genjax.core import Network, made
+from genjax.core import Network, check_range, made
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.linen import from_linen
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
@@ -48,6 +48,11 @@ def gaussian_parts(encoder: Network, decoder: Network, settings: Settings) -> Pa
 def _augmentation(augment):
     """The chain of the parts, within the range that likelihoods are made for."""
     return chain(*map(made, augment), clip()) if augment else chain()
+
+
+def _check(dropout, *sizes):
+    check_range(0, 1, dropout=dropout)
+    check_range(1, **{f'size {i} of a layer': size for i, size in enumerate(sizes)})
 
 
 def _assemble(encoder, decoder, settings, **options):
@@ -105,6 +110,7 @@ def vae(
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
     """
+    _check(dropout, *hidden)
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,
@@ -165,6 +171,7 @@ def conv_vae(
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
     """
+    _check(dropout, width)
     pixels = made(likelihood)
     settings = Settings(
         image_shape, latent_dim, pixels, bound, k, beta, warmup, free_bits, num_classes,

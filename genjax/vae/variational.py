@@ -18,6 +18,7 @@ from genjax.core import (
     State,
     Term,
     averaged,
+    check_range,
     model,
     weighted_sum,
 )
@@ -159,16 +160,10 @@ def variational(
 
 
 def _check(settings):
-    _at_least(1, latent_dim=settings.latent_dim, k=settings.k)
-    _at_least(0, beta=settings.beta, warmup=settings.warmup, free_bits=settings.free_bits)
+    check_range(1, latent_dim=settings.latent_dim, k=settings.k)
+    check_range(0, beta=settings.beta, warmup=settings.warmup, free_bits=settings.free_bits)
     if settings.free_bits and settings.bound is not elbo:
         raise ValueError('expected free_bits with the bound elbo only, whose KL is by group')
-
-
-def _at_least(least, **numbers):
-    for name, value in numbers.items():
-        if not value >= least:
-            raise ValueError(f'expected {name} >= {least}, got {value}')
 
 
 def _loss(forward, settings, terms, state, key, batch):
@@ -208,13 +203,13 @@ def _evaluations(forward, settings):
 
     @partial(jax.jit, static_argnames='k')
     def evaluate(state, key, batch, k=settings.k):
-        _at_least(1, k=k)
+        check_range(1, k=k)
         seen, _ = forward(averaged(state), key, observed(key, batch), k, False)
         return _bounds(seen, settings.bound)
 
     @partial(jax.jit, static_argnames=('k', 'chunk'))
     def log_likelihood(state, key, batch, k=5000, chunk=None):
-        _at_least(1, k=k, chunk=k if chunk is None else chunk)
+        check_range(1, k=k, chunk=k if chunk is None else chunk)
         # Observed once: all samples are of the same image.
         state, batch = averaged(state), observed(key, batch)
         b = len(batch['x'])
