@@ -58,6 +58,15 @@ def test_images_that_a_recipe_cannot_take_are_refused():
         find_recipe('dcgn')
 
 
+def test_an_option_without_a_default_is_asked_for():
+    def mine(image_shape, *, width: int):
+        return gan.dcgan(image_shape, width=width)
+
+    with pytest.raises(RunError, match="expected a value for the option 'width', got none"):
+        describe_options(mine, {})
+    assert describe_options(mine, {'width': 3}) == {'width': 3}
+
+
 def test_differences_are_named_by_their_path():
     old = {'seed': 0, 'options': {'width': 4, 'b1': 0.5}}
     new = {'seed': 1, 'options': {'width': 8, 'b1': 0.5}}

@@ -180,6 +180,16 @@ def test_what_would_make_another_run_is_refused_by_name(whole, options, message)
     assert (whole.folder / 'metrics.jsonl').read_bytes() == before
 
 
+def test_an_option_that_is_new_is_at_its_default_in_an_old_run(tmp_path):
+    run = run_vae(tmp_path, steps=5)
+    config = dict(run.config, options=dict(run.config['options']))
+    del config['options']['free_bits']
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r'options.free_bits: the run has 0.0, the command says 0.5'):
+        run_vae(tmp_path, steps=5, free_bits=0.5)
+    assert run_vae(tmp_path, steps=5).config == run.config
+
+
 def test_other_data_are_refused(whole):
     other = data.from_arrays(IMAGES.x[::-1], IMAGES.y)
     with pytest.raises(RunError, match='fingerprint: the run has'):

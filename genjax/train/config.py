@@ -75,6 +75,8 @@ def _check_names(recipe, options):
 
 
 def _describe(name, parameter, value):
+    if value is parameter.empty:
+        raise RunError(f'expected a value for the option {name!r}, got none')
     kind, many = kind_of(parameter.annotation)
     try:
         if kind and many:

@@ -112,7 +112,7 @@ def train(
         _check_labels(part, model)
     _rehearse(model, trained, batch_size)
     with _locked(Path(run)) as folder:
-        _agree(folder, config, describe_options(function, {}))
+        _agree(folder, config, function)
         with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
             latest = checkpoints.latest()
             state = model.init(jax.random.key(seed))
@@ -238,7 +238,7 @@ def _read(folder: Path) -> Config | None:
     return config
 
 
-def _agree(folder: Path, config: Config, defaults: Config) -> None:
+def _agree(folder: Path, config: Config, recipe: Callable) -> None:
     """Writes the config of a new run; refuses another than that of a run which is there.
 
     An option that an older genjax did not have is at its default.
@@ -248,7 +248,7 @@ def _agree(folder: Path, config: Config, defaults: Config) -> None:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
     elif lines := differences(
-        {**old, **dict.fromkeys(_PLACES), 'options': defaults | old['options']},
+        {**old, **dict.fromkeys(_PLACES), 'options': describe_options(recipe, old['options'])},
         {**config, **dict.fromkeys(_PLACES)},
     ):
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))

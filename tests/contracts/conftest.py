@@ -7,12 +7,7 @@ from tests.contracts.subject import Subject
 from tests.contracts.table import ROWS
 
 
-@pytest.fixture(
-    scope='session',
-    params=[
-        pytest.param(row, id=row.name, marks=pytest.mark.xdist_group(row.name)) for row in ROWS
-    ],
-)
+@pytest.fixture(scope='session', params=ROWS, ids=lambda row: row.name)
 def subject(request):
     """One row; all tests of a row follow one another and share its programs."""
     return Subject(request.param)
