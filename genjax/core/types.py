@@ -39,10 +39,11 @@ class State(struct.PyTreeNode):
       nets: a `Net` for each network.
       ema: a `Net` of averaged parameters for each network that has one.
       opt: an optimizer state for each player.
-      memory: what a term remembers between steps, by `player/term`.
+      memory: what terms and players remember between steps, by `player/name`.
       hypers: float32 scalars that a sweep may `vmap` over, by `player/name`: the weights of terms,
         and `player/lr_scale`, which multiplies the player's updates.
-      skipped: number of updates not made since loss or gradient were not finite, by player.
+      skipped: number of updates not made since they, the loss or the gradient were not finite, by
+        player.
     """
 
     step: Int[Array, '']

@@ -87,6 +87,9 @@ class Checkpoints:
           step: finished steps.
           state: to be kept.
           monitor: how good it is, more is better; None where it was not measured.
+
+        Raises:
+          RunError: it cannot be written, or the one before could not.
         """
         if step == self.latest():
             return
@@ -131,7 +134,11 @@ class Checkpoints:
         return jax.tree_util.tree_map_with_path(leaf, like)
 
     def close(self) -> None:
-        """Waits for the save under way."""
+        """Waits for the save under way.
+
+        Raises:
+          RunError: it could not be written.
+        """
         with _writing():
             try:
                 self._manager.wait_until_finished()

@@ -122,7 +122,7 @@ def fit(
         stack.enter_context(contextlib.closing(stacked))
         progress = stack.enter_context(contextlib.closing(Progress(start, pace.steps)))
         early = recorder.early()
-        for _, batch in zip(dispatches, stacked, strict=True):
+        for batch in stacked:
             if early or heard:
                 break
             state, metrics = run(state, batch)

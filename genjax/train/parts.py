@@ -179,10 +179,9 @@ def describe(kind: Kind, part: Any) -> str:
         return part.text
     if kind.called and isinstance(part, (int, float)):
         return repr(float(part))
-    options = part.keywords if isinstance(part, functools.partial) else {}
-    maker = part.func if isinstance(part, functools.partial) else part
-    name = getattr(maker, '__name__', '')
     partial = isinstance(part, functools.partial)
+    options, maker = (part.keywords, part.func) if partial else ({}, part)
+    name = getattr(maker, '__name__', '')
     if makers(kind).get(name) is not maker or (partial and (part.args or kind.bare)):
         known = ', '.join(makers(kind))
         raise ValueError(f'expected one of {known}, or a partial of one with keywords, got {part}')

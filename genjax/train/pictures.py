@@ -29,17 +29,21 @@ def samples(run: Run, n: int, seed: int = 0, y: int | None = None) -> Float[np.n
     """
     check_integers(1, n=n)
     check_seed(seed)
-    labels, key = _labels(run.model.num_classes, n, y), jax.random.key(seed)
+    classes, key = run.model.num_classes, jax.random.key(seed)
+    labels = _labels(classes, y, n, labels_in_columns(n, classes))
     chunks = []
     for start in range(0, n, CHUNK):
-        own = () if labels is None else (_filled(labels[start : start + CHUNK]),)
-        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), CHUNK, *own))
+        own = None if labels is None else _filled(labels[start : start + CHUNK])
+        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), CHUNK, own))
     return _finite(np.concatenate(chunks)[:n])
 
 
-def _labels(num_classes: int | None, n: int, y: int | None) -> Int[Array, 'n'] | None:
+def _labels(
+    num_classes: int | None, y: int | None, n: int, spread: Int[Array, 'n'] | None
+) -> Int[Array, 'n'] | None:
+    """n times the class y, or else the labels that spread the classes."""
     if y is None:
-        return labels_in_columns(n, num_classes)
+        return spread
     if num_classes is None or not 0 <= y < num_classes:
         known = 'a model without classes' if num_classes is None else f'[0, {num_classes})'
         raise RunError(f'expected a class of {known}, got {y}')
@@ -67,13 +71,13 @@ def reconstructions(
       y: their labels, where the model takes them.
 
     Raises:
-      RunError: another model.
+      RunError: another model, or one that has diverged.
     """
     if not isinstance(run.model, VAE):
         raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
-    labels = () if run.model.num_classes is None else (y,)
-    means = run.model.encode(run.state, x, *labels).mean
-    return _finite(np.asarray(run.model.decode(run.state, means, *labels)))
+    labels = None if run.model.num_classes is None else y
+    means = run.model.encode(run.state, x, labels).mean
+    return _finite(np.asarray(run.model.decode(run.state, means, labels)))
 
 
 def interpolations(
@@ -92,21 +96,20 @@ def interpolations(
       y: the class of all; None takes a conditional model's classes in turn, one a row.
 
     Raises:
-      RunError: too few rows or columns, or a class that the model does not have.
+      RunError: too few rows or columns, a seed or a class that there is not, or a model that has
+        diverged.
     """
     check_seed(seed)
     if rows < 1 or columns < 2:
         raise RunError(f'expected 1 row and 2 columns or more, got {rows} and {columns}')
     classes = run.model.num_classes
-    labels = _labels(classes, rows * columns, y)
-    if y is None and classes is not None:
-        labels = jnp.repeat(jnp.arange(rows) % classes, columns)
+    spread = None if classes is None else jnp.repeat(jnp.arange(rows) % classes, columns)
+    labels = _labels(classes, y, rows * columns, spread)
     key = stream(jax.random.key(seed), 'interpolate')
     a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
     draw = run.model.decode if isinstance(run.model, VAE) else run.model.generate
-    own = () if labels is None else (labels,)
-    return _finite(np.asarray(draw(run.state, z.reshape(rows * columns, -1), *own)))
+    return _finite(np.asarray(draw(run.state, z.reshape(rows * columns, -1), labels)))
 
 
 def slerp(

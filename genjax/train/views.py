@@ -67,7 +67,7 @@ def _key(seed: int, name: str) -> Array:
 
 
 def _labels(model, batch):
-    return () if model.num_classes is None else (batch['y'],)
+    return None if model.num_classes is None else batch['y']
 
 
 def _shown(images):
@@ -77,8 +77,7 @@ def _shown(images):
 
 def _samples(model, state, seed):
     y = labels_in_columns(TILES, model.num_classes)
-    labels = () if y is None else (y,)
-    return plots.grid(_shown(model.sample(state, _key(seed, 'samples'), TILES, *labels)))
+    return plots.grid(_shown(model.sample(state, _key(seed, 'samples'), TILES, y)))
 
 
 @view.register
@@ -86,7 +85,7 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
     count = min(train.size, held_out.size, 4 * BATCH)
 
     def mean_score(state, batches: Iterable[dict]) -> float:
-        scores = [model.score(state, b['x'], *_labels(model, b)) for b in batches]
+        scores = [model.score(state, b['x'], _labels(model, b)) for b in batches]
         return float(np.mean(np.concatenate(scores)))
 
     def some(dataset):
@@ -98,8 +97,8 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
         # For the labels of the held-out images, as many as there are.
         for i, batch in enumerate(some(held_out)):
             key = jax.random.fold_in(_key(seed, 'scores'), i)
-            labels = _labels(model, batch)
-            yield batch | {'x': model.sample(state, key, len(batch['x']), *labels)}
+            y = _labels(model, batch)
+            yield batch | {'x': model.sample(state, key, len(batch['x']), y)}
 
     def evaluate(state):
         on = {
@@ -124,8 +123,8 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
     shown = next(evaluation_batches(held_out, 40))
 
     def pictures(state):
-        labels = _labels(model, shown)
-        decoded = model.decode(state, model.encode(state, shown['x'], *labels).mean, *labels)
+        y = _labels(model, shown)
+        decoded = model.decode(state, model.encode(state, shown['x'], y).mean, y)
         rows = plots.pairs(shown['x'], _shown(decoded), 10)
         return {'samples': _samples(model, state, seed), 'reconstructions': rows}
 
