@@ -51,7 +51,7 @@ def main(mnist: Path, run: Path, seed: int = 0) -> None:
 if __name__ == '__main__':
     import tyro
 
-    from genjax.train.compilation import cache_compilations
+    from genjax.machine import own_process
 
-    cache_compilations()
+    own_process()
     tyro.cli(main)

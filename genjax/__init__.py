@@ -1,8 +1,9 @@
 """GANs and VAEs as pure functions in JAX."""
 
-from genjax import augment, data, gan, optim, plots, random, train, vae
+from genjax import augment, data, gan, machine, optim, plots, random, train, vae
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
+from genjax.precision import mixed_precision
 from genjax.train.run import Run, load
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     'from_linen',
     'gan',
     'load',
+    'machine',
+    'mixed_precision',
     'model',
     'optim',
     'plots',

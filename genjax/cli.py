@@ -15,8 +15,8 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from genjax import plots
 from genjax.data import DataError
+from genjax.machine import own_process
 from genjax.train import Finished, RunError, held_out, load, pictures, train
-from genjax.train.compilation import cache_compilations
 from genjax.train.config import options_of, recipes
 from genjax.train.errors import check_integers
 from genjax.train.parts import describe, kind_of, makers, parse
@@ -192,7 +192,7 @@ def main(args: Sequence[str] | None = None) -> int:
       The exit status: 0, or 2 where something was refused, or 128 + n where training was stopped
       by signal n, with a checkpoint saved.
     """
-    cache_compilations()
+    own_process()
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
         status = tyro.cli(_commands(), prog='genjax', args=args, config=config, registry=_REGISTRY)

@@ -6,8 +6,8 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
 
-from genjax.train.compilation import cache_compilations
+from genjax.machine import own_process
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
-cache_compilations()
+own_process()

@@ -14,9 +14,9 @@ import genjax
 ROOT = Path(genjax.__file__).parent
 # From the bottom up: a room may import those before it, and itself.
 ORDER = [
-    {'random'},
+    {'machine', 'random'},
     {'core'},
-    {'nn'},
+    {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},
     {'gan', 'vae'},
     {'train'},

@@ -16,13 +16,14 @@ from genjax.gan.penalties import wgan_gp as gradient_penalty
 from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 from genjax.nn.linen import from_linen
 from genjax.optim import ScalarOrSchedule, adam, clip_weights
+from genjax.precision import Precision, mixed_precision
 
 __all__ = ['dcgan', 'wgan_gp']
 
 Norm = Literal['batch', 'layer', 'none']
 
 
-def _networks(image_shape, latent_dim, width, norm, dropout, num_classes):
+def _networks(image_shape, latent_dim, width, norm, dropout, num_classes, precision):
     """The two networks of a DCGAN, with labels where there are classes."""
     check_range(1, latent_dim=latent_dim, width=width)
     check_range(0, 1, dropout=dropout)
@@ -31,7 +32,8 @@ def _networks(image_shape, latent_dim, width, norm, dropout, num_classes):
     x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     generator = DCGANGenerator(image_shape, width, num_classes=num_classes)
     discriminator = DCGANDiscriminator(width, norm=norm, dropout=dropout, num_classes=num_classes)
-    return from_linen(generator, z, *y), critic(from_linen(discriminator, x, *y))
+    pair = from_linen(generator, z, *y), critic(from_linen(discriminator, x, *y))
+    return [mixed_precision(network, precision) for network in pair]
 
 
 def dcgan(
@@ -55,6 +57,7 @@ def dcgan(
     l2: float = 0.0,
     weight_clip: float | None = None,
     microbatches: int = 1,
+    precision: Precision = 'auto',
 ) -> GAN:
     """DCGAN, Radford et al. 2016 (https://arxiv.org/abs/1511.06434), with losses to choose from.
 
@@ -81,8 +84,11 @@ def dcgan(
       l2: decoupled L2 decay of the kernels of both networks.
       weight_clip: bound on every weight of the discriminator, as the first WGAN has it.
       microbatches: pieces in which each batch is taken, to save memory.
+      precision: of training passes; auto is bfloat16 where the machine is made for it.
     """
-    generator, discriminator = _networks(image_shape, latent_dim, width, norm, dropout, num_classes)
+    generator, discriminator = _networks(
+        image_shape, latent_dim, width, norm, dropout, num_classes, precision
+    )
     generator_adam = adam(generator_learning_rate, b1, b2, l1=l1, l2=l2)
     discriminator_adam = adam(discriminator_learning_rate, b1, b2, l1=l1, l2=l2)
     if weight_clip is not None:
@@ -114,6 +120,7 @@ def wgan_gp(
     discriminator_learning_rate: ScalarOrSchedule = 1e-4,
     n_critic: int = 5,
     ema_decay: float | None = 0.999,
+    precision: Precision = 'auto',
 ) -> GAN:
     """WGAN-GP, Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028), on DCGAN's networks.
 
@@ -129,6 +136,7 @@ def wgan_gp(
       discriminator_learning_rate: a number or a schedule.
       n_critic: critic updates in a step; a step takes so many batches.
       ema_decay: of the averaged generator that samples are drawn from; None for no average.
+      precision: of training passes; auto is bfloat16 where the machine is made for it.
     """
     return dcgan(
         image_shape,
@@ -144,4 +152,5 @@ def wgan_gp(
         b2=0.9,
         n_critic=n_critic,
         ema_decay=ema_decay,
+        precision=precision,
     )

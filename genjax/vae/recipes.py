@@ -12,6 +12,7 @@ from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.linen import from_linen
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
 from genjax.optim import ScalarOrSchedule, adam
+from genjax.precision import Precision, mixed_precision
 from genjax.vae.bounds import Bound, elbo
 from genjax.vae.distributions import LikelihoodLike, bernoulli, normal, standard_normal
 from genjax.vae.terms import Parts, compose
@@ -55,12 +56,13 @@ def _check(dropout, *sizes):
     check_range(1, **{f'size {i} of a layer': size for i, size in enumerate(sizes)})
 
 
-def _assemble(encoder, decoder, settings, **options):
+def _assemble(encoder, decoder, settings, precision, **options):
     """A VAE of two Linen modules."""
     y = () if settings.num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
     x = jax.ShapeDtypeStruct((1, *settings.image_shape), jnp.float32)
     z = jax.ShapeDtypeStruct((1, settings.latent_dim), jnp.float32)
     networks = {'encoder': from_linen(encoder, x, *y), 'decoder': from_linen(decoder, z, *y)}
+    networks = {name: mixed_precision(net, precision) for name, net in networks.items()}
     parts = gaussian_parts(networks['encoder'], networks['decoder'], settings)
     return variational(networks, parts, compose(parts), settings, **options)
 
@@ -85,6 +87,7 @@ def vae(
     l2: float = 0.0,
     clip_norm: float | None = None,
     microbatches: int = 1,
+    precision: Precision = 'auto',
 ) -> VAE:
     """The VAE of Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114), fully connected.
 
@@ -109,6 +112,7 @@ def vae(
       l2: decoupled L2 decay of the kernels.
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
+      precision: of training passes; auto is bfloat16 where the machine is made for it.
     """
     _check(dropout, *hidden)
     pixels = made(likelihood)
@@ -122,6 +126,7 @@ def vae(
         MLPEncoder(latent_dim, tuple(hidden), **common),
         MLPDecoder(outputs, tuple(reversed(hidden)), **common),
         settings,
+        precision,
         optimizer=adam(learning_rate, l1=l1, l2=l2, clip_norm=clip_norm),
         ema_decay=ema_decay,
         microbatches=microbatches,
@@ -148,6 +153,7 @@ def conv_vae(
     l2: float = 0.0,
     clip_norm: float | None = None,
     microbatches: int = 1,
+    precision: Precision = 'auto',
 ) -> VAE:
     """A VAE of 4x4 stride-2 convolutions, for 28, 32, 64 or 128 pixels and 1 or 3 channels.
 
@@ -170,6 +176,7 @@ def conv_vae(
       l2: decoupled L2 decay of the kernels.
       clip_norm: greatest global norm of the gradients.
       microbatches: pieces in which each batch is taken, to save memory.
+      precision: of training passes; auto is bfloat16 where the machine is made for it.
     """
     _check(dropout, width)
     pixels = made(likelihood)
@@ -183,6 +190,7 @@ def conv_vae(
         ConvEncoder(latent_dim, width, **common),
         ConvDecoder(outputs, width, **common),
         settings,
+        precision,
         optimizer=adam(learning_rate, l1=l1, l2=l2, clip_norm=clip_norm),
         ema_decay=ema_decay,
         microbatches=microbatches,
