@@ -28,25 +28,31 @@ def own_process() -> None:
 
 
 def tune_allocator() -> str:
-    """Has glibc keep the memory that XLA frees.
+    """Has glibc keep the memory that XLA frees; to be called before the first array is made.
 
     On a CPU, XLA asks malloc for its temporary buffers at every execution. For large ones glibc
     maps new pages and returns them after use, and each step pays the page faults: up to a third of
     its time. The setting holds for the rest of the process, whose memory no longer shrinks. Where
-    the C library is another, or the platform is no CPU, nothing is done.
+    the C library is another, nothing is done.
 
     Returns:
       What was done, in a sentence.
     """
-    if jax.default_backend() != 'cpu':
-        return f'The allocator is left as it is: arrays live on {jax.default_backend()}.'
     if platform.libc_ver()[0] != 'glibc':
         return 'The allocator is left as it is: the C library is not glibc.'
     mallopt = ctypes.CDLL(None).mallopt
     refused = [name for name, (number, value) in _MALLOPT.items() if not mallopt(number, value)]
     if refused:
         return f'The allocator is tuned in part: glibc refused {", ".join(refused)}.'
+    if _started():
+        return 'The allocator is tuned in part: XLA was there before, and its threads keep heaps.'
     return 'The allocator keeps freed memory: one heap, no mapping, no trimming.'
+
+
+def _started() -> bool:
+    """Whether XLA has started the threads that compute on a CPU."""
+    names = (path.read_text(encoding='utf-8') for path in Path('/proc/self/task').glob('*/comm'))
+    return any('XLA' in name for name in names)
 
 
 def cache_compilations() -> str:

@@ -1,0 +1,55 @@
+"""The process: its allocator, its flags."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from genjax import machine
+
+FAULTS = """
+import resource, jax, jax.numpy as jnp
+from genjax import machine
+if {tuned}:
+    machine.tune_allocator()
+step = jax.jit(lambda x: (jnp.cumsum(x, 0) @ x).sum())
+x = jnp.ones((2048, 2048))
+for _ in range(8):
+    step(x).block_until_ready()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    step(x).block_until_ready()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
+
+
+def answer(code):
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@glibc
+def test_a_tuned_allocator_saves_page_faults():
+    plain, tuned = (int(answer(FAULTS.format(tuned=tuned))) for tuned in (False, True))
+    assert plain > 10_000 > 1000 > tuned
+
+
+@glibc
+def test_it_says_when_it_comes_too_late():
+    call = 'from genjax import machine; print(machine.tune_allocator())'
+    assert answer(call).startswith('The allocator keeps freed memory')
+    late = f'import jax.numpy as jnp; jnp.ones(3); {call}'
+    assert answer(late).startswith('The allocator is tuned in part: XLA was there before')
+
+
+def test_other_systems_are_left_alone(monkeypatch):
+    monkeypatch.setattr(platform, 'libc_ver', lambda: ('', ''))
+    assert machine.tune_allocator().startswith('The allocator is left as it is')
+
+
+def test_flags_are_those_of_the_processor():
+    assert machine.cpu_flags() is machine.cpu_flags()
+    if platform.machine() == 'x86_64' and sys.platform == 'linux':
+        assert 'sse2' in machine.cpu_flags()
