@@ -56,7 +56,8 @@ def test_no_work_is_done_twice_or_for_nothing():
     weights = flops(
         lambda net: jax.grad(lambda p: jnp.sum(discriminate(net, p, x)[0]))(net.params), nets[1]
     ) - flops(lambda net: discriminate(net, net.params, x)[0], nets[1])
-    step = flops(model.train_step, state, {'x': x})
+    # In a scan, as the loop has it: there the compiler merges less.
+    step = flops(lambda *a: jax.lax.scan(model.train_step, *a), state, {'x': jnp.stack([x] * 3)})
     optimizers = 40 * sum(p.size for n in nets for p in jax.tree.leaves(n.params))
     slack = 0.02 * halves + optimizers
     assert step < halves + slack
@@ -82,15 +83,14 @@ def test_real_and_fake_batches_have_statistics_of_their_own():
     )
 
 
-def test_both_players_draw_the_same_noise_and_see_the_critics_they_should():
+def test_a_round_has_the_noise_of_its_batch_and_the_critics_it_should():
     generator, discriminator = _networks(SHAPE, 10, 4, 'none', 0.0, 3)
     model = gan.dcgan(width=4, latent_dim=10, norm='none', num_classes=3)
     state = model.init(jax.random.key(2))
     y = jnp.arange(8) % 3
-    batch = {'x': IMAGES / 127.5 - 1, 'y': y}
-    seen, after = play(generator, discriminator, chain(), 10, state, step_key(KEY, 0), batch)
-    again, _ = play(generator, discriminator, chain(), 10, after, step_key(KEY, 0), batch)
-    assert jnp.array_equal(seen.z, again.z)
+    batch = {'x': IMAGES / 127.5 - 1, 'y': y, 'z': jax.random.normal(KEY, (8, 10))}
+    seen, _ = play(generator, discriminator, chain(), state, step_key(KEY, 0), batch)
+    assert jnp.array_equal(seen.z, batch['z'])
     np.testing.assert_allclose(seen.critic_real(seen.real).logits, seen.real_out.logits, rtol=1e-5)
     np.testing.assert_allclose(seen.critic_fake(seen.fake).logits, seen.fake_out.logits, rtol=1e-5)
     np.testing.assert_allclose(seen.generate(seen.latent), seen.fake, rtol=1e-5, atol=1e-6)

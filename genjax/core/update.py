@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jaxtyping import Array
 
 from genjax.core.checks import check_range
 from genjax.core.types import Batch, Model, Net, Network, Player, State
@@ -18,6 +19,7 @@ def model(
     players: Mapping[str, Player],
     *,
     prepare: Callable[[Batch], Batch] = lambda batch: batch,
+    draw: Callable[[Array, Batch], Batch] = lambda key, batch: {},
     ema: Mapping[str, float] | None = None,
 ) -> Model:
     """Networks and players put together.
@@ -30,6 +32,9 @@ def model(
       networks: by name.
       players: by name.
       prepare: checks and scales a batch, once a step.
+      draw: `(key, batch) -> more leaves of the batch`, for each repeat: noise that all players see.
+        Drawn once, equal passes of two players are one in the compiled program; the compiler does
+        not merge equal draws inside a scan.
       ema: the decay of the averaged parameters of each network that is to have them. The decay at
         step t is `min(decay, (1 + t) / (10 + t))`, so that the average soon forgets the start.
         Statistics are copied.
@@ -51,6 +56,8 @@ def model(
     def train_step(state, batch):
         batch, metrics = prepare(batch), {}
         parts = _deal(batch, longest)
+        keys = jax.vmap(partial(step_key, state.key, state.step))(jnp.arange(longest))
+        parts |= jax.vmap(draw)(keys, parts)
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new

@@ -98,7 +98,7 @@ def adversarial(
       microbatches: pieces in which each batch is taken.
     """
     augment = augment or chain()
-    rounds = partial(play, generator, discriminator, augment, latent_dim)
+    rounds = partial(play, generator, discriminator, augment)
     terms = {
         'discriminator': [_adversarial_term(objective.discriminator), *discriminator_terms],
         'generator': [_adversarial_term(objective.generator), *generator_terms],
@@ -118,6 +118,7 @@ def adversarial(
             'generator': player('generator', optimizers[0]),
         },
         prepare=prepare(image_shape, num_classes),
+        draw=lambda key, batch: {'z': _noise(key, len(batch['x']), latent_dim)},
         ema={} if ema_decay is None else {'generator': ema_decay},
     )
     return GAN(
@@ -149,6 +150,10 @@ def _adversarial_term(half):
     return Term('adversarial', apply)
 
 
+def _noise(key, n, latent_dim):
+    return jax.random.normal(stream(key, 'z'), (n, latent_dim))
+
+
 def _sampling(generator, latent_dim, num_classes):
     @jax.jit
     def generate(state, z, y=None):
@@ -160,7 +165,7 @@ def _sampling(generator, latent_dim, num_classes):
 
     @partial(jax.jit, static_argnames='n')
     def sample(state, key, n, y=None):
-        z = jax.random.normal(stream(key, 'z'), (n, latent_dim))
+        z = _noise(key, n, latent_dim)
         if num_classes is not None and y is None:
             y = jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
         return generate(state, z, y)

@@ -23,7 +23,7 @@ __all__ = ['dcgan', 'wgan_gp']
 Norm = Literal['batch', 'layer', 'none']
 
 
-def _networks(image_shape, latent_dim, width, norm, dropout, num_classes, precision):
+def _networks(image_shape, latent_dim, width, norm, dropout, num_classes, precision='auto'):
     """The two networks of a DCGAN, with labels where there are classes."""
     check_range(1, latent_dim=latent_dim, width=width)
     check_range(0, 1, dropout=dropout)

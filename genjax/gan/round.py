@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 from jaxtyping import Array, Float, Int
 
 from genjax.augment import Augment
@@ -63,12 +62,11 @@ def play(
     generator: Network,
     discriminator: Network,
     augment: Augment,
-    latent_dim: int,
     state: State,
     key: Array,
     batch: Batch,
 ) -> tuple[Round, State]:
-    """Draws noise, makes images and has the discriminator look at both batches.
+    """Makes images of the batch's noise z and has the discriminator look at both batches.
 
     Real and fake batches go through the discriminator one after the other, each with batch
     statistics of its own. The labels of fake images are those of the real batch, hence drawn from
@@ -77,8 +75,7 @@ def play(
     Returns:
       The round, and the state with the statistics of both networks as the passes left them.
     """
-    real, y = batch['x'], batch.get('y')
-    z = jax.random.normal(stream(key, 'z'), (len(real), latent_dim))
+    real, z, y = batch['x'], batch['z'], batch.get('y')
     nets, memory = state.nets, state.memory[MEMORY]
 
     def generate(latent):

@@ -1,11 +1,10 @@
-"""Strided and transposed convolutions as matrix products.
+"""Convolutions and transposed ones: Flax's, at the machine's speed.
 
-The same functions and parameters as `flax.linen.Conv` and `ConvTranspose`, but made of slices and
-one matrix product: XLA's convolutions are slow on a CPU, the more so their gradients and in a scan.
-Every order of derivative, `vmap` and sharding are those of plain array operations.
+The same functions and parameters as `flax.linen.Conv` and `ConvTranspose`. XLA's convolutions are
+slow on a CPU, the more so their gradients and in a scan; there `bilinear` makes them of matrix
+products.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
@@ -13,6 +12,8 @@ from flax import linen as nn
 from flax.linen.initializers import lecun_normal, zeros_init
 from jax import lax
 from jaxtyping import Array, Float
+
+from genjax.nn.bilinear import Geometry, adjoint, convolve
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 
@@ -38,20 +39,6 @@ def _check(x: Array, kernel: Array) -> None:
         )
 
 
-def _pad(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
-    """Pads the leading axes but the batch, or crops them where a width is negative."""
-    config = [(0, 0, 0), *((low, high, 0) for low, high in widths)]
-    config += [(0, 0, 0)] * (x.ndim - len(config))
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
-
-
-def _dot(x: Array, y: Array) -> Array:
-    """`x @ y` over the last axis of x, summed in float32 at least."""
-    dims = (((x.ndim - 1,), (0,)), ((), ()))
-    wide = jnp.promote_types(x.dtype, jnp.float32)
-    return lax.dot_general(x, y, dims, preferred_element_type=wide).astype(x.dtype)
-
-
 def conv(
     x: Float[Array, 'b h w c'],
     kernel: Float[Array, 'kh kw c features'],
@@ -59,9 +46,6 @@ def conv(
     padding: Padding = 'SAME',
 ) -> Float[Array, 'b h2 w2 features']:
     """Convolution, `y[i, j] = sum_{k, l} x[s i + k, s j + l] kernel[k, l]` on padded x.
-
-    The strided positions are phases of channels, so that the slices are dense; the slices side by
-    side make one matrix product.
 
     Args:
       x: images or features.
@@ -73,33 +57,18 @@ def conv(
       ValueError: shapes or padding do not fit.
     """
     _check(x, kernel)
-    (sh, sw), (kh, kw) = _pair(strides), kernel.shape[:2]
+    sizes, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
     if isinstance(padding, str):
-        pads = lax.padtype_to_pads(x.shape[1:3], (kh, kw), (sh, sw), padding)
+        pads = lax.padtype_to_pads(sizes, kernels, steps, padding)
     else:
         pads = _explicit(padding)
-    h, w = (
+    out = [
         (size + low + high - k) // s + 1
-        for size, (low, high), k, s in zip(x.shape[1:3], pads, (kh, kw), (sh, sw), strict=True)
-    )
-    if min(h, w) < 1:
-        raise ValueError(f'expected an image no smaller than the kernel, got {x.shape}, {kh}x{kw}')
-    # Rows and columns are cut in blocks of the stride; m x n blocks cover a kernel.
-    m, n = -(-kh // sh), -(-kw // sw)
-    x = _pad(x, [
-        (low, (out + taps - 1) * s - size - low)
-        for size, (low, _), out, taps, s in zip(
-            x.shape[1:3], pads, (h, w), (m, n), (sh, sw), strict=True
-        )
-    ])  # fmt: skip
-    b, c, features = len(x), x.shape[3], kernel.shape[3]
-    x = x.reshape(b, h + m - 1, sh, w + n - 1, sw, c).transpose(0, 1, 3, 2, 4, 5)
-    x = x.reshape(b, h + m - 1, w + n - 1, sh * sw * c)
-    slices = [x[:, i : i + h, j : j + w] for i in range(m) for j in range(n)]
-    kernel = jnp.pad(kernel, ((0, m * sh - kh), (0, n * sw - kw), (0, 0), (0, 0)))
-    kernel = kernel.reshape(m, sh, n, sw, c, features).transpose(0, 2, 1, 3, 4, 5)
-    columns = jnp.concatenate(slices, axis=3) if len(slices) > 1 else slices[0]
-    return _dot(columns, kernel.reshape(-1, features))
+        for size, (low, high), k, s in zip(sizes, pads, kernels, steps, strict=True)
+    ]
+    if min(out) < 1:
+        raise ValueError(f'expected an image no smaller than the kernel, got {x.shape}, {kernels}')
+    return convolve(x, kernel, _geometry(sizes, kernels, out, steps, pads))
 
 
 def conv_transpose(
@@ -109,9 +78,6 @@ def conv_transpose(
     padding: Padding = 'SAME',
 ) -> Float[Array, 'b h2 w2 features']:
     """Transposed convolution: a convolution of x with `strides - 1` zeros between its elements.
-
-    One matrix product makes what each element contributes to the block that it touches; the
-    blocks overlap and are added.
 
     Args:
       x: images or features.
@@ -123,29 +89,25 @@ def conv_transpose(
       ValueError: shapes or padding do not fit.
     """
     _check(x, kernel)
-    (sh, sw), (kh, kw) = _pair(strides), kernel.shape[:2]
+    out, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
     if isinstance(padding, str):
-        pads = [_transposed_padding(k, s, padding) for k, s in zip((kh, kw), (sh, sw), strict=True)]
+        dilated = [_transposed_padding(k, s, padding) for k, s in zip(kernels, steps, strict=True)]
     else:
-        pads = _explicit(padding)
-    (b, h, w, c), features = x.shape, kernel.shape[3]
-    m, n = -(-kh // sh), -(-kw // sw)
-    taps = jnp.flip(kernel, (0, 1))
-    taps = jnp.pad(taps, ((0, m * sh - kh), (0, n * sw - kw), (0, 0), (0, 0)))
-    taps = taps.reshape(m, sh, n, sw, c, features).transpose(4, 0, 2, 1, 3, 5)
-    blocks = _dot(x, taps.reshape(c, -1))
-    pieces = jnp.split(blocks, m * n, axis=3) if m * n > 1 else [blocks]
-    shifts = [[(i, m - 1 - i), (j, n - 1 - j)] for i in range(m) for j in range(n)]
-    y = functools.reduce(lax.add, map(_pad, pieces, shifts))
-    y = y.reshape(b, h + m - 1, w + n - 1, sh, sw, features).transpose(0, 1, 3, 2, 4, 5)
-    y = y.reshape(b, (h + m - 1) * sh, (w + n - 1) * sw, features)
-    # The full result has s (n - 1) + k rows; a convolution with low padding p starts k - 1 - p in.
-    return _pad(y, [
-        (low - k + 1, s * (size - 1) + low + high - k + 2 - full + k - 1 - low)
-        for (low, high), k, s, size, full in zip(
-            pads, (kh, kw), (sh, sw), (h, w), y.shape[1:3], strict=True
-        )
-    ])  # fmt: skip
+        dilated = _explicit(padding)
+    sizes = [
+        s * (n - 1) + low + high + 2 - k
+        for s, n, (low, high), k in zip(steps, out, dilated, kernels, strict=True)
+    ]
+    if min(sizes) < 1:
+        raise ValueError(f'expected a result of one pixel or more, got {x.shape}, {kernels}')
+    # The adjoint of the convolution whose kernel is this one turned round.
+    pads = [(k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernels, dilated, strict=True)]
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    return adjoint(x, turned, _geometry(sizes, kernels, out, steps, pads))
+
+
+def _geometry(*fields: Sequence) -> Geometry:
+    return Geometry(*(tuple(field) for field in fields))
 
 
 def _transposed_padding(k: int, s: int, padding: str) -> tuple[int, int]:
@@ -184,10 +146,10 @@ class _Convolution(nn.Module):
 
 
 class Conv(_Convolution):
-    """`flax.linen.Conv` of images, made of matrix products: same parameters and values."""
+    """`flax.linen.Conv` of images, at the machine's speed: same parameters and values."""
 
 
 class ConvTranspose(_Convolution):
-    """`flax.linen.ConvTranspose` of images, made of matrix products: same parameters and values."""
+    """`flax.linen.ConvTranspose` of images, at the machine's speed: same parameters and values."""
 
     function = staticmethod(conv_transpose)

@@ -1,0 +1,239 @@
+"""The three maps of a convolution as primitives, each lowered as its platform is fastest.
+
+A convolution is one trilinear form, `<conv(x, kernel), y>`. Its three partial derivatives are the
+convolution itself (`convolve`), the adjoint in x (`adjoint`, also the transposed convolution) and
+the adjoint in the kernel (`correlate`). Each is bilinear, and the derivatives of each are the
+others: every order of derivative is made of these three. On a CPU they are the matrix products of
+`products`, elsewhere XLA's own convolutions.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array
+
+from genjax.nn import products
+
+Pair = tuple[int, int]
+_NUMBERS = ('NHWC', 'HWIO', 'NHWC')
+# Kernels of more blocks than this leave no profit in products.
+_MOST_TAPS = 4
+# What moving one byte costs, in operations of a product; both as measured by
+# `python -m experiments.benchmarks --only forms`.
+_PER_BYTE = 20
+
+
+class Geometry(NamedTuple):
+    """Which elements meet: `y[i] = sum_k x[s i + k - low] kernel[k]` on either axis.
+
+    Attributes:
+      size: height and width of x.
+      kernel: of the kernel.
+      out: of y.
+      strides: between windows.
+      pads: zeros before and after x, as (low, high); crops where negative.
+    """
+
+    size: Pair
+    kernel: Pair
+    out: Pair
+    strides: Pair
+    pads: tuple[Pair, Pair]
+
+
+def _native_convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    return lax.conv_general_dilated(
+        x, kernel, geometry.strides, geometry.pads, dimension_numbers=_NUMBERS
+    )
+
+
+def _native_adjoint(y: Array, kernel: Array, geometry: Geometry) -> Array:
+    x = jax.ShapeDtypeStruct(_shape(_ADJOINT, y, kernel, geometry), y.dtype)
+    return jax.linear_transpose(lambda x: _native_convolve(x, kernel, geometry), x)(y)[0]
+
+
+def _native_correlate(x: Array, y: Array, geometry: Geometry) -> Array:
+    kernel = jax.ShapeDtypeStruct(_shape(_CORRELATE, x, y, geometry), x.dtype)
+    return jax.linear_transpose(lambda kernel: _native_convolve(x, kernel, geometry), kernel)(y)[0]
+
+
+def _shape(primitive: Primitive, a: Array, b: Array, geometry: Geometry) -> tuple[int, ...]:
+    if primitive is _CONVOLVE:
+        return (a.shape[0], *geometry.out, b.shape[3])
+    if primitive is _ADJOINT:
+        return (a.shape[0], *geometry.size, b.shape[2])
+    return (*geometry.kernel, a.shape[3], b.shape[3])
+
+
+def axes_of(geometry: Geometry, tile: int) -> products.Axes:
+    """The two axes in tiles; an axis of one tap has tiles of one output.
+
+    Args:
+      geometry: of the convolution.
+      tile: outputs of a tile on an axis of several taps.
+    """
+    lows = [low for low, _ in geometry.pads]
+    fields = zip(geometry.size, geometry.kernel, geometry.out, geometry.strides, lows, strict=True)
+    rows, columns = (
+        products.Axis(size, kernel, out, s, low, tile if kernel > s else 1)
+        for size, kernel, out, s, low in fields
+    )
+    return rows, columns
+
+
+def cost(geometry: Geometry, tile: int, b: int, c: int, features: int, itemsize: int) -> float:
+    """Operations of one map, with the bytes that it moves counted as operations too."""
+    axes = axes_of(geometry, tile)
+    n, count = b, 1
+    for axis in axes:
+        n, count = n * axis.tiles, count * len(axis.scheme.b)
+    q = geometry.strides[0] * geometry.strides[1] * c
+    joined = axes[0].tile == axes[1].tile == 1
+    results = n * features * (1 if joined else count * geometry.strides[0])
+    moved = count * q * (n + features) + results
+    return 2.0 * count * n * q * features + _PER_BYTE * itemsize * moved
+
+
+def best_tile(geometry: Geometry, b: int, c: int, features: int, dtype: jnp.dtype) -> int | None:
+    """Outputs of a tile that cost least on a CPU; None for XLA's own convolution.
+
+    Tiles of four outputs would need 0.39 of the products where tiles of two need 0.56, but round
+    four times as much and take twice as long to compile, and a DCGAN's step is no faster.
+
+    Args:
+      geometry: of the convolution.
+      b: images.
+      c: channels of x.
+      features: channels of y.
+      dtype: of all arrays.
+    """
+    taps = max(axis.taps for axis in axes_of(geometry, 1))
+    if taps > _MOST_TAPS:
+        return None
+    tiles = (1, 2) if taps in (2, 3) else (1,)
+    itemsize = jnp.dtype(dtype).itemsize
+    return min(tiles, key=lambda tile: cost(geometry, tile, b, c, features, itemsize))
+
+
+def _on_cpu(fast: Callable, native: Callable, primitive: Primitive) -> Callable:
+    """The form of a map that is fastest on a CPU."""
+
+    def apply(a, b, geometry):
+        x, y = (a, b) if primitive is not _ADJOINT else (b, a)
+        if primitive is _CORRELATE:
+            sizes = (len(a), a.shape[3], b.shape[3])
+        else:
+            sizes = (len(a), *(x if primitive is _ADJOINT else y).shape[2:])
+        tile = best_tile(geometry, *sizes, a.dtype)
+        return native(a, b, geometry) if tile is None else fast(a, b, axes_of(geometry, tile))
+
+    return apply
+
+
+def _batched(primitive: Primitive, native: Callable, args, dims, geometry: Geometry):
+    """A batch of images joins the images; where kernels differ, one after the other on a CPU."""
+    (size,) = {a.shape[d] for a, d in zip(args, dims, strict=True) if d is not None}
+    args = [a if d is None else jnp.moveaxis(a, d, 0) for a, d in zip(args, dims, strict=True)]
+    axes = [None if d is None else 0 for d in dims]
+    if primitive is not _CORRELATE and axes == [0, None]:
+        images = args[0].reshape(-1, *args[0].shape[2:])
+        out = primitive.bind(images, args[1], geometry=geometry)
+        return out.reshape(size, -1, *out.shape[1:]), 0
+    bind = functools.partial(primitive.bind, geometry=geometry)
+
+    def in_turn(*args):
+        def one(i):
+            each = (a if axis is None else a[i] for a, axis in zip(args, axes, strict=True))
+            return bind(*each)
+
+        return lax.map(one, jnp.arange(size))
+
+    at_once = jax.vmap(lambda *args: native(*args, geometry), axes)
+    return lax.platform_dependent(*args, cpu=in_turn, default=at_once), 0
+
+
+def _register(primitive: Primitive, fast: Callable, native: Callable) -> None:
+    on_cpu = _on_cpu(fast, native, primitive)
+
+    def evaluate(a, b, *, geometry):
+        (device,) = {d.platform for x in (a, b) for d in x.devices()}
+        return (on_cpu if device == 'cpu' else native)(a, b, geometry)
+
+    def abstract(a, b, *, geometry):
+        return a.update(shape=_shape(primitive, a, b, geometry))
+
+    def batch(args, dims, *, geometry):
+        return _batched(primitive, native, args, dims, geometry)
+
+    def lower(function):
+        return mlir.lower_fun(
+            lambda a, b, *, geometry: function(a, b, geometry), multiple_results=False
+        )
+
+    primitive.def_impl(evaluate)
+    primitive.def_abstract_eval(abstract)
+    batching.primitive_batchers[primitive] = batch
+    mlir.register_lowering(primitive, lower(native))
+    mlir.register_lowering(primitive, lower(on_cpu), platform='cpu')
+
+
+_CONVOLVE, _ADJOINT, _CORRELATE = map(Primitive, ('convolve', 'adjoint', 'correlate'))
+_register(_CONVOLVE, products.convolve, _native_convolve)
+_register(_ADJOINT, products.adjoint, _native_adjoint)
+_register(_CORRELATE, products.correlate, _native_correlate)
+
+
+def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """`y = conv(x, kernel)`.
+
+    Args:
+      x: `[b, h, w, c]`.
+      kernel: `[kh, kw, c, features]`, of the dtype of x.
+      geometry: of the convolution.
+    """
+    return _CONVOLVE.bind(x, kernel, geometry=geometry)
+
+
+def adjoint(y: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The x of `<x', x> = <conv(x', kernel), y>` for all x'.
+
+    Args:
+      y: `[b, h, w, features]`.
+      kernel: `[kh, kw, c, features]`, of the dtype of y.
+      geometry: of the convolution.
+    """
+    return _ADJOINT.bind(y, kernel, geometry=geometry)
+
+
+def correlate(x: Array, y: Array, geometry: Geometry) -> Array:
+    """The kernel of `<kernel', kernel> = <conv(x, kernel'), y>` for all kernel'.
+
+    Args:
+      x: `[b, h, w, c]`.
+      y: `[b, h, w, features]`, of the dtype of x.
+      geometry: of the convolution.
+    """
+    return _CORRELATE.bind(x, y, geometry=geometry)
+
+
+ad.defbilinear(
+    _CONVOLVE,
+    lambda y, x, kernel, *, geometry: adjoint(y, kernel, geometry),
+    lambda y, x, kernel, *, geometry: correlate(x, y, geometry),
+)
+ad.defbilinear(
+    _ADJOINT,
+    lambda x, y, kernel, *, geometry: convolve(x, kernel, geometry),
+    lambda x, y, kernel, *, geometry: correlate(x, y, geometry),
+)
+ad.defbilinear(
+    _CORRELATE,
+    lambda kernel, x, y, *, geometry: adjoint(y, kernel, geometry),
+    lambda kernel, x, y, *, geometry: convolve(x, kernel, geometry),
+)
