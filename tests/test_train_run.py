@@ -67,15 +67,15 @@ def test_a_continued_run_is_the_uninterrupted_one(whole, tmp_path):
 
 
 def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, monkeypatch):
-    note = Recorder.note
+    capture = Recorder.capture
 
-    def crash(self, record, state, last):
-        note(self, record, state, last)
-        if record['step'] == 15:
+    def crash(self, step, state, metrics):
+        if step == 20:
             raise MemoryError('crash')
+        return capture(self, step, state, metrics)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Recorder, 'note', crash)
+        patch.setattr(Recorder, 'capture', crash)
         with pytest.raises(MemoryError):
             run_vae(tmp_path / 'run')
     assert read(tmp_path / 'run' / 'metrics.jsonl')[-1]['step'] == 15
@@ -236,7 +236,7 @@ def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
     lost = run._replace(state=run.state.replace(nets=nets))
     with pytest.raises(RunError, match='the model has diverged'):
         pictures.samples(lost, 4)
-    grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)['samples']
+    grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)()['samples']
     assert set(np.unique(grey)) == {128, 255}
 
 

@@ -22,7 +22,7 @@ def parts():
 def test_a_gan_is_measured_by_its_scores_on_as_many_images_of_each_kind(parts):
     model, (train, held) = gan.dcgan(width=2, latent_dim=3, num_classes=3), parts
     state = model.init(jax.random.key(0))
-    figures = view(model, train, held, seed=5).evaluate(state)
+    figures = view(model, train, held, seed=5).evaluate(state)()
     on_train = np.mean([model.score(state, train.x[:24], train.y[:24])])
     on_held = np.mean([model.score(state, held.x, held.y)])
     key = jax.random.fold_in(stream(stream(jax.random.key(5), 'view'), 'scores'), 0)
@@ -44,10 +44,10 @@ def test_a_vae_is_measured_on_every_held_out_image_once(parts, monkeypatch):
     model = vae.vae(hidden=(4,), latent_dim=2, likelihood=vae.grey_bernoulli)
     train, held = parts
     state = model.init(jax.random.key(0))
-    whole = view(model, train, held, seed=0).evaluate(state)
+    whole = view(model, train, held, seed=0).evaluate(state)()
     kl = model.evaluate(state, jax.random.key(9), {'x': held.x})['kl']
     monkeypatch.setattr('genjax.train.views.BATCH', 10)
-    pieces = view(model, train, held, seed=0).evaluate(state)
+    pieces = view(model, train, held, seed=0).evaluate(state)()
     for figures in (whole, pieces):
         np.testing.assert_allclose(figures['heldout/kl'], np.mean(kl), rtol=1e-5)
         parted = figures['heldout/log_px_z'] - figures['heldout/kl']
@@ -57,14 +57,14 @@ def test_a_vae_is_measured_on_every_held_out_image_once(parts, monkeypatch):
 def test_pictures_are_always_of_the_same_noise_and_images(parts):
     model = vae.vae(hidden=(4,), latent_dim=2)
     state, seen = model.init(jax.random.key(0)), view(model, *parts, seed=0)
-    first, second = seen.pictures(state), seen.pictures(state)
+    first, second = seen.pictures(state)(), seen.pictures(state)()
     assert first.keys() == {'samples', 'reconstructions'}
     for name, image in first.items():
         np.testing.assert_array_equal(image, second[name])
         assert image.dtype == np.uint8
     rows = first['reconstructions']
     np.testing.assert_array_equal(rows[2:30, 2:30, :], parts[1].x[0])
-    other = view(model, *parts, seed=1).pictures(state)['samples']
+    other = view(model, *parts, seed=1).pictures(state)()['samples']
     assert not np.array_equal(first['samples'], other)
 
 
