@@ -1,8 +1,10 @@
 """What the loop sees of a model: held-out figures against naive loops, and when it stops."""
 
 import math
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -66,6 +68,30 @@ def test_pictures_are_always_of_the_same_noise_and_images(parts):
     np.testing.assert_array_equal(rows[2:30, 2:30, :], parts[1].x[0])
     other = view(model, *parts, seed=1).pictures(state)()['samples']
     assert not np.array_equal(first['samples'], other)
+
+
+@pytest.mark.parametrize(
+    'make', [partial(gan.dcgan, width=2), partial(vae.vae, hidden=(4,))], ids=['gan', 'vae']
+)
+def test_looking_waits_for_nothing(make, parts):
+    """Of a state that takes the device about a second."""
+    model = make(latent_dim=2, num_classes=3)
+    seen, state = view(model, *parts, seed=0), model.init(jax.random.key(0))
+    pictures, figures = seen.pictures(state)(), seen.evaluate(state)()
+
+    @jax.jit
+    def slowly(state):
+        turn = lambda _, x: jnp.tanh(x @ x)  # noqa: E731
+        x = jax.lax.fori_loop(0, 300, turn, jnp.full((500, 500), state.step, jnp.float32))
+        return jax.tree.map(lambda leaf: leaf + (x[0, 0] == 3).astype(leaf.dtype), state.nets)
+
+    later = state.replace(nets=slowly(state))
+    finish = seen.pictures(later), seen.evaluate(later)
+    assert not jax.tree.leaves(later.nets)[0].is_ready()
+    again, same = (one() for one in finish)
+    assert same == figures
+    for name, image in pictures.items():
+        np.testing.assert_array_equal(again[name], image)
 
 
 def test_columns_of_a_grid_are_classes():

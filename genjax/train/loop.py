@@ -100,7 +100,8 @@ def fit(
                 write()  # What was before, while this runs, and also where this fails.
             write = captured
             if recorder.decides(step):
-                write = write() or nothing
+                write()
+                write = nothing
         write()
         if heard:
             recorder.checkpoints.save(step, state)

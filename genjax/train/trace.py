@@ -50,7 +50,7 @@ def _trace(folder: Path) -> Iterator[None]:
     finally:
         with _refusing():
             jax.profiler.stop_trace()
-    tqdm.write(f'genjax: a profile is in {folder}', file=sys.stderr)
+        tqdm.write(f'genjax: a profile is in {folder}', file=sys.stderr)
 
 
 @contextlib.contextmanager
