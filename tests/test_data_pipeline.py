@@ -1,15 +1,12 @@
-"""The order of examples, batches and prefetching."""
+"""Batches, on the host, by Grain's threads, and from data on the device."""
 
 import threading
-import time
 
+import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from genjax import data
-from genjax.data import DataError
 
 IMAGES = np.zeros((4, 5, 5, 1), np.uint8)
 
@@ -17,65 +14,6 @@ IMAGES = np.zeros((4, 5, 5, 1), np.uint8)
 def arrays(n=6, shape=(5, 4, 3), seed=0):
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (n, *shape), np.uint8), rng.integers(0, 3, n)
-
-
-# Order
-
-sizes = st.integers(1, 40)
-seeds = st.integers(0, 2**64 - 1)
-
-
-@given(sizes, seeds, st.integers(0, 100))
-@settings(deadline=None, max_examples=50)
-def test_every_epoch_is_a_permutation(n, seed, epoch):
-    order = data.indices(n, seed, epoch * n, n)
-    assert order.dtype == np.int64
-    assert sorted(order) == list(range(n))
-
-
-@given(sizes, seeds, st.integers(0, 200), st.integers(0, 200), st.integers(0, 50))
-@settings(deadline=None, max_examples=100)
-def test_any_piece_is_a_slice_of_the_stream(n, seed, start, count, more):
-    stream = data.indices(n, seed, 0, start + count + more)
-    np.testing.assert_array_equal(
-        data.indices(n, seed, start, count), stream[start : start + count]
-    )
-
-
-@given(seeds, seeds)
-@settings(deadline=None, max_examples=50)
-def test_seeds_and_epochs_differ(first, second):
-    a, b = data.indices(100, first, 0, 200), data.indices(100, second, 0, 200)
-    assert np.array_equal(a, b) == (first == second)
-    assert not np.array_equal(a[:100], a[100:])
-
-
-def test_order_is_uniform():
-    # Each of 6 orders of 3 examples comes 1000 times on average; 5 standard deviations are 144.
-    epochs = data.indices(3, 7, 0, 18000).reshape(-1, 3)
-    _, counts = np.unique(epochs, axis=0, return_counts=True)
-    assert len(counts) == 6
-    assert np.abs(counts - 1000).max() < 144
-
-
-def test_order_stays_what_it_is():
-    assert data.indices(10, 0, 0, 10).tolist() == [0, 2, 9, 1, 8, 5, 4, 3, 6, 7]
-    far = data.indices(10, 1, 10**15, 20)  # far positions cost nothing
-    assert sorted(far) == sorted([*range(10)] * 2)
-
-
-@pytest.mark.parametrize(
-    'bad', [{'n': 0}, {'seed': -1}, {'seed': 2**64}, {'start': -1}, {'count': -1}], ids=str
-)
-def test_bad_positions_are_refused(bad):
-    name, value = next(iter(bad.items()))
-    with pytest.raises(ValueError, match=f'expected n >= 1.*{name}={value}'):
-        data.indices(**{'n': 3, 'seed': 0, 'start': 0, 'count': 4} | bad)
-
-
-def test_a_caller_cannot_spoil_the_order():
-    data.indices(5, 0, 0, 5)[:] = 0
-    assert sorted(data.indices(5, 0, 0, 5)) == list(range(5))
 
 
 # Batches
@@ -129,85 +67,100 @@ def test_batch_size_must_be_positive():
         next(data.evaluation_batches(dataset, -2))
 
 
-# Prefetch
+# Streams
 
 
-def workers():
-    return [t for t in threading.enumerate() if t.name.startswith('prefetch')]
+def test_a_stream_gives_the_batches_of_any_spans_on_the_device():
+    dataset = data.from_arrays(*arrays(n=7))
+    spans = [(5, 3), (8, 1), (9, 4), (13, 4)]
+    got = list(data.stream(dataset, 3, 1, spans))
+    assert len(got) == 4
+    for stacked, span in zip(got, spans, strict=True):
+        want = data.batches(dataset, 3, 1, *span)
+        assert stacked.keys() == want.keys()
+        for name, leaf in stacked.items():
+            assert isinstance(leaf, jax.Array)
+            assert leaf.dtype == want[name].dtype
+            np.testing.assert_array_equal(leaf, want[name])
+    assert list(data.stream(dataset, 3, 1, [])) == []
 
 
-def test_prefetch_gives_the_items_and_ends_its_thread():
-    dataset = data.from_arrays(*arrays())
-    want = [data.batches(dataset, 4, 0, step, 2) for step in range(0, 10, 2)]
-    got = list(data.prefetch(data.batches(dataset, 4, 0, step, 2) for step in range(0, 10, 2)))
-    assert len(got) == 5
-    assert not workers()
-    for a, b in zip(got, want, strict=True):
-        np.testing.assert_array_equal(a['x'], b['x'])
-    assert list(data.prefetch([])) == []
+class Watched:
+    """Images that tell where they were read, and fail when they are told to."""
+
+    def __init__(self, fails=False):
+        self.threads, self.fails, self.third = [], fails, threading.Event()
+
+    def __call__(self, *args):
+        self.threads.append(threading.current_thread())
+        if len(self.threads) == 3:
+            self.third.set()
+        if self.fails and len(self.threads) > 1:
+            raise data.DataError('the second is broken')
+        return real_batches(*args)
 
 
-@pytest.mark.parametrize('size', [1, 2, 5])
-def test_prefetch_works_ahead_on_another_thread_and_no_further(size):
-    made, threads, full = [], set(), threading.Event()
+real_batches = data.batches
 
-    def items():
-        for i in range(100):
-            made.append(i)
-            threads.add(threading.current_thread())
-            if len(made) == 1 + size:
-                full.set()
-            yield i
 
-    stream = data.prefetch(items(), size)
-    assert next(stream) == 0
-    assert full.wait(10)
-    time.sleep(0.05)
-    assert len(made) == 1 + size
-    assert [next(stream) for _ in range(10)] == list(range(1, 11))
+def test_a_stream_works_two_spans_ahead_on_other_threads(monkeypatch):
+    watched = Watched()
+    monkeypatch.setattr('genjax.data.pipeline.batches', watched)
+    stream = data.stream(data.from_arrays(IMAGES), 2, 0, [(step, 1) for step in range(100)])
+    next(stream)
+    assert watched.third.wait(10)
     stream.close()
-    assert len(made) <= 11 + size
-    assert len(threads) == 1
-    assert threading.current_thread() not in threads
-    assert not workers()
+    assert len(watched.threads) == 3
+    assert threading.current_thread() not in watched.threads
+    for thread in set(watched.threads):
+        thread.join(10)
+        assert not thread.is_alive()
 
 
-def test_prefetch_raises_where_the_item_would_have_come():
-    def items():
-        yield 1
-        raise DataError('the second is broken')
-
-    stream = data.prefetch(items())
-    assert next(stream) == 1
-    with pytest.raises(DataError, match='the second is broken'):
-        next(stream)
-    assert not workers()
+def test_a_stream_raises_where_the_batches_would_have_come(monkeypatch):
+    monkeypatch.setattr('genjax.data.pipeline.batches', Watched(fails=True))
+    stream = data.stream(data.from_arrays(IMAGES), 2, 0, [(0, 1), (1, 1)])
+    with pytest.raises(data.DataError, match='the second is broken'):
+        list(stream)
 
 
-@pytest.mark.parametrize('end', ['close', 'drop', 'error', 'unused'])
-def test_prefetch_stops_when_its_reader_does(end):
-    closed = []
-
-    def items():
-        try:
-            yield from iter(int, 1)
-        finally:
-            closed.append(True)
-
-    source = items()  # held here, so that only `prefetch` can have closed it
-    stream = data.prefetch(source)
-    if end != 'unused':
-        next(stream)
-    if end == 'error':
-        with pytest.raises(KeyboardInterrupt):
-            stream.throw(KeyboardInterrupt())
-    elif end == 'close':
-        stream.close()
-    del stream
-    assert not workers()
-    assert closed == ([] if end == 'unused' else [True])
+# On the device
 
 
-def test_prefetch_needs_a_size():
-    with pytest.raises(ValueError, match='expected a size >= 1, got 0'):
-        next(data.prefetch([1], 0))
+def test_a_program_gathers_the_batches_of_the_host():
+    dataset = data.from_arrays(*arrays(n=7))
+    resident = data.on_device(dataset)
+
+    @jax.jit
+    def program(arrays, place):
+        return data.gather(arrays, data.indices_from(7, place, 12), dataset.image_shape)
+
+    got, want = program(resident, data.place(7, 3, 8)), data.batches(dataset, 4, 3, 2, 3)
+    for name in ('x', 'y'):
+        assert got[name].dtype == want[name].dtype
+        np.testing.assert_array_equal(got[name], want[name].reshape(got[name].shape))
+    assert set(data.on_device(data.from_arrays(IMAGES))) == {'x'}
+
+
+def test_what_is_mapped_from_a_file_does_not_fit(tmp_path):
+    np.save(tmp_path / 'x.npy', IMAGES)
+    mapped = data.from_arrays(np.load(tmp_path / 'x.npy', mmap_mode='r'))
+    assert not data.fits(mapped)
+    assert not data.fits(data.from_arrays(np.load(tmp_path / 'x.npy', mmap_mode='r')[1:, ..., 0]))
+    assert data.fits(data.from_arrays(IMAGES))
+
+
+class Device:
+    """A device that says how much memory it has."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def memory_stats(self):
+        return {'bytes_limit': self.limit}
+
+
+@pytest.mark.parametrize(('limit', 'fit'), [(399, False), (400, True)])
+def test_a_quarter_of_the_memory_that_the_device_has_is_for_data(limit, fit, monkeypatch):
+    monkeypatch.setattr(jax, 'local_devices', lambda: [Device(limit)])
+    assert data.fits(data.from_arrays(IMAGES)) is fit

@@ -69,7 +69,9 @@ def test_public_names_are_there():
 
 
 def test_an_import_is_light():
-    heavy = ['orbax.checkpoint', 'matplotlib', 'tensorboardX', 'tyro', 'mlxtend', 'tqdm', 'PIL']
+    heavy = [
+        'orbax.checkpoint', 'grain', 'matplotlib', 'tensorboardX', 'tyro', 'mlxtend', 'tqdm', 'PIL',
+    ]  # fmt: skip
     code = f'import sys, genjax; print([name for name in {heavy} if name in sys.modules])'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'

@@ -9,23 +9,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.train.loop import listening, scan_steps, summarize
-from genjax.train.pace import Pace, lengths, periods
+from genjax.train import scan_steps
+from genjax.train.loop import listening
+from genjax.train.pace import Pace, periods, spans
+from genjax.train.recorder import summarize
 from tests.toys import pairs, regression
 
 
 @pytest.mark.parametrize(
     ('start', 'steps', 'expected'),
     [
-        (0, 10, [4, 4, 2]),
-        (4, 8, [4]),
-        (6, 13, [2, 4, 1]),
+        (0, 10, [(0, 4), (4, 4), (8, 2)]),
+        (4, 8, [(4, 4)]),
+        (6, 13, [(6, 2), (8, 4), (12, 1)]),
         (10, 10, []),
         (11, 10, []),
     ],
 )
 def test_dispatches_end_at_multiples_wherever_they_start(start, steps, expected):
-    assert lengths(start, Pace(steps, dispatch=4)) == expected
+    assert spans(start, Pace(steps, dispatch=4)) == expected
 
 
 def test_pictures_and_evaluations_fall_between_dispatches():

@@ -67,15 +67,15 @@ def test_a_continued_run_is_the_uninterrupted_one(whole, tmp_path):
 
 
 def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, monkeypatch):
-    note = Recorder.note
+    capture = Recorder.capture
 
-    def crash(self, record, state, last):
-        note(self, record, state, last)
-        if record['step'] == 15:
+    def crash(self, step, state, metrics):
+        if step == 20:
             raise MemoryError('crash')
+        return capture(self, step, state, metrics)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Recorder, 'note', crash)
+        patch.setattr(Recorder, 'capture', crash)
         with pytest.raises(MemoryError):
             run_vae(tmp_path / 'run')
     assert read(tmp_path / 'run' / 'metrics.jsonl')[-1]['step'] == 15
@@ -83,12 +83,77 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, mo
     assert_same_run(run_vae(tmp_path / 'run'), whole)
 
 
-def test_a_gan_is_continued_as_exactly(tmp_path):
+def streamed(patch, whether=True):
+    """Has Grain bring the data, or has them on the device."""
+    patch.setattr('genjax.train.dispatch.fits', lambda dataset: not whether)
+    patch.setattr('genjax.train.dispatch.on_device' if whether else 'genjax.data.stream', None)
+
+
+def test_data_that_do_not_fit_on_the_device_give_the_same_run(whole, tmp_path, monkeypatch):
+    streamed(monkeypatch)
+    assert_same_run(run_vae(tmp_path / 'run'), whole)
+
+
+def test_what_is_mapped_from_a_file_is_streamed(tmp_path, monkeypatch):
+    np.save(tmp_path / 'x.npy', IMAGES.x)
+    mapped, held = np.load(tmp_path / 'x.npy', mmap_mode='r'), IMAGES.x[:4]
+    with monkeypatch.context() as patch:
+        patch.setattr('genjax.train.dispatch.on_device', None)
+        one = train('vae', mapped, run=tmp_path / 'one', steps=5, held_out=held, **PACE, **TINY)
+    options = {'run': tmp_path / 'two', 'steps': 5, 'held_out': held, **PACE, **TINY}
+    assert_same_run(one, train('vae', IMAGES.x, **options))
+
+
+def test_a_gan_is_continued_as_exactly_wherever_its_data_are(tmp_path, monkeypatch):
     tiny = {'width': 2, 'latent_dim': 3, 'num_classes': 3, 'n_critic': 2}
     options = {**PACE, 'eval_every': 5, **tiny}
-    one = train('dcgan', IMAGES, run=tmp_path / 'one', steps=10, **options)
-    train('dcgan', IMAGES, run=tmp_path / 'two', steps=5, **options)
-    assert_same_run(train('dcgan', IMAGES, run=tmp_path / 'two', steps=10, **options), one)
+    one = train('dcgan', IMAGES, run=tmp_path / 'one', steps=15, **options)
+    for steps, whether in ((5, True), (10, False), (15, True)):
+        with monkeypatch.context() as patch:
+            streamed(patch, whether)
+            two = train('dcgan', IMAGES, run=tmp_path / 'two', steps=steps, **options)
+    assert_same_run(two, one)
+
+
+@pytest.mark.parametrize(
+    ('patience', 'order'),
+    [
+        (0, 'dispatch 5, dispatch 10, 5, dispatch 15, 10, dispatch 20, 15, 20'),
+        (9, 'dispatch 5, dispatch 10, 5, 10, dispatch 15, dispatch 20, 15, 20'),
+    ],
+)
+def test_a_dispatch_is_recorded_while_the_next_one_runs(tmp_path, monkeypatch, patience, order):
+    """And before it, where its held-out figures may end the training."""
+    events, capture = [], Recorder.capture
+
+    def spy(self, step, state, metrics):
+        events.append(f'dispatch {step}')
+        write = capture(self, step, state, metrics)
+        return lambda: (events.append(str(step)), write())[1]
+
+    monkeypatch.setattr(Recorder, 'capture', spy)
+    run_vae(tmp_path, patience=patience)
+    assert ', '.join(events) == order
+
+
+def test_a_profile_is_written_on_request_and_changes_nothing(whole, tmp_path, capfd):
+    run = run_vae(tmp_path, profile=True)
+    assert len(list((tmp_path / 'profile').rglob('*.xplane.pb'))) == 1
+    assert f'a profile is in {tmp_path / "profile"}' in capfd.readouterr().err
+    assert_same_run(run, whole)
+    assert run.config == whole.config
+
+
+def test_a_profile_that_cannot_be_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(RunError, match='two dispatches or more to profile, got 1 to be trained'):
+        run_vae(tmp_path / 'one', steps=5, profile=True)
+
+    def fail(folder):
+        raise RuntimeError('another is under way')
+
+    monkeypatch.setattr(jax.profiler, 'start_trace', fail)
+    with pytest.raises(RunError, match='the profiler cannot run: another is under way'):
+        run_vae(tmp_path / 'two', profile=True)
 
 
 def test_a_run_that_has_its_steps_is_left_as_it_is(whole):
@@ -236,7 +301,7 @@ def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
     lost = run._replace(state=run.state.replace(nets=nets))
     with pytest.raises(RunError, match='the model has diverged'):
         pictures.samples(lost, 4)
-    grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)['samples']
+    grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)()['samples']
     assert set(np.unique(grey)) == {128, 255}
 
 

@@ -1,8 +1,10 @@
 """What the loop sees of a model: held-out figures against naive loops, and when it stops."""
 
 import math
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def parts():
 def test_a_gan_is_measured_by_its_scores_on_as_many_images_of_each_kind(parts):
     model, (train, held) = gan.dcgan(width=2, latent_dim=3, num_classes=3), parts
     state = model.init(jax.random.key(0))
-    figures = view(model, train, held, seed=5).evaluate(state)
+    figures = view(model, train, held, seed=5).evaluate(state)()
     on_train = np.mean([model.score(state, train.x[:24], train.y[:24])])
     on_held = np.mean([model.score(state, held.x, held.y)])
     key = jax.random.fold_in(stream(stream(jax.random.key(5), 'view'), 'scores'), 0)
@@ -44,10 +46,10 @@ def test_a_vae_is_measured_on_every_held_out_image_once(parts, monkeypatch):
     model = vae.vae(hidden=(4,), latent_dim=2, likelihood=vae.grey_bernoulli)
     train, held = parts
     state = model.init(jax.random.key(0))
-    whole = view(model, train, held, seed=0).evaluate(state)
+    whole = view(model, train, held, seed=0).evaluate(state)()
     kl = model.evaluate(state, jax.random.key(9), {'x': held.x})['kl']
     monkeypatch.setattr('genjax.train.views.BATCH', 10)
-    pieces = view(model, train, held, seed=0).evaluate(state)
+    pieces = view(model, train, held, seed=0).evaluate(state)()
     for figures in (whole, pieces):
         np.testing.assert_allclose(figures['heldout/kl'], np.mean(kl), rtol=1e-5)
         parted = figures['heldout/log_px_z'] - figures['heldout/kl']
@@ -57,15 +59,39 @@ def test_a_vae_is_measured_on_every_held_out_image_once(parts, monkeypatch):
 def test_pictures_are_always_of_the_same_noise_and_images(parts):
     model = vae.vae(hidden=(4,), latent_dim=2)
     state, seen = model.init(jax.random.key(0)), view(model, *parts, seed=0)
-    first, second = seen.pictures(state), seen.pictures(state)
+    first, second = seen.pictures(state)(), seen.pictures(state)()
     assert first.keys() == {'samples', 'reconstructions'}
     for name, image in first.items():
         np.testing.assert_array_equal(image, second[name])
         assert image.dtype == np.uint8
     rows = first['reconstructions']
     np.testing.assert_array_equal(rows[2:30, 2:30, :], parts[1].x[0])
-    other = view(model, *parts, seed=1).pictures(state)['samples']
+    other = view(model, *parts, seed=1).pictures(state)()['samples']
     assert not np.array_equal(first['samples'], other)
+
+
+@pytest.mark.parametrize(
+    'make', [partial(gan.dcgan, width=2), partial(vae.vae, hidden=(4,))], ids=['gan', 'vae']
+)
+def test_looking_waits_for_nothing(make, parts):
+    """Of a state that takes the device about a second."""
+    model = make(latent_dim=2, num_classes=3)
+    seen, state = view(model, *parts, seed=0), model.init(jax.random.key(0))
+    pictures, figures = seen.pictures(state)(), seen.evaluate(state)()
+
+    @jax.jit
+    def slowly(state):
+        turn = lambda _, x: jnp.tanh(x @ x)  # noqa: E731
+        x = jax.lax.fori_loop(0, 300, turn, jnp.full((500, 500), state.step, jnp.float32))
+        return jax.tree.map(lambda leaf: leaf + (x[0, 0] == 3).astype(leaf.dtype), state.nets)
+
+    later = state.replace(nets=slowly(state))
+    finish = seen.pictures(later), seen.evaluate(later)
+    assert not jax.tree.leaves(later.nets)[0].is_ready()
+    again, same = (one() for one in finish)
+    assert same == figures
+    for name, image in pictures.items():
+        np.testing.assert_array_equal(again[name], image)
 
 
 def test_columns_of_a_grid_are_classes():

@@ -1,57 +1,16 @@
-"""From a dataset to batches: the order of examples is a pure function of seed and position."""
+"""From a dataset to batches, on the host."""
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any, TypeVar
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
 
+import jax
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Array
 
+from genjax.data.order import indices
 from genjax.data.sources import Dataset
 
-T = TypeVar('T')
-
-
-@lru_cache(maxsize=4)
-def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
-    # Raw words of Philox are promised to stay what they are, `Generator.permutation` is not: a
-    # run resumed under another NumPy goes on in the same order.
-    words = np.random.Philox(key=np.array([seed, epoch], np.uint64)).random_raw(n)
-    return np.argsort(words, kind='stable')
-
-
-def indices(n: int, seed: int, start: int, count: int) -> Int64[np.ndarray, 'count']:
-    """Which examples stand at positions `start ... start + count - 1` of the endless stream.
-
-    Epoch e, positions `e n ... (e + 1) n - 1`, is a permutation of `range(n)` drawn from
-    `(seed, e)` alone, so that any position can be reached without those before it.
-
-    Args:
-      n: number of examples, >= 1.
-      seed: of the order, in [0, 2^64).
-      start: first position, >= 0.
-      count: number of positions, >= 0.
-
-    Raises:
-      ValueError: an argument out of its range.
-    """
-    if n < 1 or start < 0 or count < 0 or not 0 <= seed < 2**64:
-        raise ValueError(
-            'expected n >= 1, seed in [0, 2^64), start >= 0 and count >= 0, '
-            f'got n={n}, seed={seed}, start={start}, count={count}'
-        )
-    stop = start + count
-    order = np.empty(count, np.int64)
-    position = start
-    while position < stop:
-        epoch, offset = divmod(position, n)
-        length = min(n - offset, stop - position)
-        piece = _permutation(n, seed, epoch)[offset : offset + length]
-        order[position - start : position - start + length] = piece
-        position += length
-    return order
+Batch = dict[str, Array]
 
 
 def _check_batch_size(batch_size: int) -> None:
@@ -91,37 +50,32 @@ def _take(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
     return batch if dataset.y is None else batch | {'y': np.take(dataset.y, rows)}
 
 
-def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
-    """The items, prepared on a background thread while the caller works on those before.
+def stream(
+    dataset: Dataset, batch_size: int, seed: int, spans: Sequence[tuple[int, int]]
+) -> Generator[Batch, None, None]:
+    """The batches of each span of steps, stacked; gathered and put on the device two spans ahead.
 
-    An exception of `items` is raised where its item would have come. Closing the generator, or
-    dropping it, ends the thread and closes `items`.
-
-        dispatches = (batches(data, 64, seed, step, 10) for step in range(0, 1000, 10))
-        with contextlib.closing(prefetch(dispatches)) as dispatches:
-            ...
+    Grain's threads do it. An exception of theirs is raised where its batches would have come.
+    Closing the generator ends them.
 
     Args:
-      items: what to prepare; only the background thread touches it.
-      size: how many items may lie ready or in the making, >= 1.
+      dataset: the examples, in memory or a `numpy.memmap`.
+      batch_size: examples a step, >= 1.
+      seed: of the order, in [0, 2^64).
+      spans: `(start_step, steps)` of each, as in `batches`.
 
     Raises:
-      ValueError: another size.
+      ValueError: an argument out of its range.
     """
-    if size < 1:
-        raise ValueError(f'expected a size >= 1, got {size}')
-    iterator: Any = iter(items)
-    end: Any = object()
-    pool = ThreadPoolExecutor(1, thread_name_prefix='prefetch')
-    try:
-        pending = deque(pool.submit(next, iterator, end) for _ in range(size))
-        while (item := pending.popleft().result()) is not end:
-            pending.append(pool.submit(next, iterator, end))
-            yield item
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        if hasattr(iterator, 'close'):
-            iterator.close()
+    import grain
+
+    def span(start_and_steps):
+        return jax.device_put(batches(dataset, batch_size, seed, *start_and_steps))
+
+    ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
+    items = iter(grain.MapDataset.source(spans).map(span).to_iter_dataset(ahead))
+    with contextlib.closing(items):
+        yield from items
 
 
 def evaluation_batches(dataset: Dataset, batch_size: int) -> Iterator[dict[str, np.ndarray]]:

@@ -1,8 +1,9 @@
 """Training with a folder: the loop, its pictures, logs and checkpoints."""
 
 from genjax.train.checkpoint import Checkpoints
+from genjax.train.dispatch import dispatches, scan_steps
 from genjax.train.errors import RunError
-from genjax.train.loop import Finished, fit, scan_steps
+from genjax.train.loop import Finished, fit
 from genjax.train.pace import Pace
 from genjax.train.run import Run, held_out, load, train
 from genjax.train.views import View, view
@@ -14,6 +15,7 @@ __all__ = [
     'Run',
     'RunError',
     'View',
+    'dispatches',
     'fit',
     'held_out',
     'load',

@@ -1,21 +1,18 @@
-"""The loop: scans K steps a dispatch, and between dispatches logs, looks, saves and listens."""
+"""The loop: K steps a dispatch; what is to be seen of them is written while the next one runs."""
 
 import contextlib
-import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-from jax import lax
-
-from genjax.core import Batch, Metrics, State
-from genjax.data import Dataset, batches, prefetch
+from genjax.core import State
+from genjax.data import Dataset
+from genjax.train.dispatch import dispatches
 from genjax.train.logs import Record
-from genjax.train.pace import Pace, lengths
-from genjax.train.progress import Progress
-from genjax.train.recorder import Recorder
+from genjax.train.pace import Pace, spans
+from genjax.train.recorder import Recorder, nothing
+from genjax.train.trace import traced
 
 
 class Finished(NamedTuple):
@@ -32,40 +29,6 @@ class Finished(NamedTuple):
     records: list[Record]
     signal: int | None
     early: bool
-
-
-def scan_steps(
-    train_step: Callable[[State, Batch], tuple[State, Metrics]],
-) -> Callable[[State, Batch], tuple[State, Metrics]]:
-    """A jitted function that takes K steps, with batches and metrics stacked; donates the state.
-
-    Scans of 3, 1 and 2 steps give what a scan of 6 gives, bit for bit; bare steps may not.
-
-    Args:
-      train_step: of any model.
-    """
-
-    def run(state, stacked):
-        return lax.scan(train_step, state, stacked)
-
-    return jax.jit(run, donate_argnums=0)
-
-
-def summarize(metrics: Metrics) -> Record:
-    """Means over the steps of a dispatch, of what was measured; of counts the last.
-
-    Args:
-      metrics: stacked.
-    """
-    record = {}
-    for name, stacked in metrics.items():
-        values = np.asarray(stacked, np.float64)
-        seen = values[~np.isnan(values)]
-        if name.endswith('/skipped'):
-            record[name] = float(values[-1])
-        else:
-            record[name] = float(seen.mean()) if len(seen) else math.nan
-    return record
 
 
 @contextlib.contextmanager
@@ -99,48 +62,48 @@ def fit(
     pace: Pace,
     batch_size: int,
     seed: int,
+    profile: Path | None = None,
 ) -> Finished:
     """Trains from a state to `pace.steps` steps in all.
+
+    The device goes from one dispatch to the next without the host: all that is wanted of a
+    dispatch is enqueued behind it, and fetched and written once the next is enqueued too.
 
     Args:
       model: a `GAN` or a `VAE`.
       train: what to train on.
       state: where to start; it is donated.
-      recorder: of the run's folder; its log is closed at the end.
+      recorder: of the run's folder; it is closed at the end.
       pace: how long, and what how often.
       batch_size: examples an update.
       seed: of the order of the examples.
+      profile: where to write a profile of a few dispatches, if anywhere.
     """
-    start, run = int(state.step), scan_steps(model.train_step)
-    dispatches = lengths(start, pace)
+    step = int(state.step)
+    pieces = spans(step, pace)
     with contextlib.ExitStack() as stack:
         heard = stack.enter_context(listening())
-        stack.enter_context(contextlib.closing(recorder.log))
-        if start == 0:
-            recorder.look(0, state)
-        stacked = _stacked(train, batch_size * model.repeats, seed, start, dispatches)
-        stack.enter_context(contextlib.closing(stacked))
-        progress = stack.enter_context(contextlib.closing(Progress(start, pace.steps)))
-        early = recorder.early()
-        for batch in stacked:
-            if early or heard:
+        stack.enter_context(contextlib.closing(recorder))
+        ways = dispatches(model.train_step, train, batch_size * model.repeats, seed, pieces)
+        stack.enter_context(contextlib.closing(ways))
+        if profile is not None:
+            ways = stack.enter_context(contextlib.closing(traced(ways, len(pieces), profile)))
+        write = recorder.look(0, state) if step == 0 else nothing
+        for first, steps in pieces:
+            if recorder.early or heard:
                 break
-            state, metrics = run(state, batch)
-            record = {'step': int(state.step), **summarize(metrics)}
-            last = record['step'] == pace.steps
-            measured = recorder.note(record, state, last)
-            early = measured and recorder.early()
-            progress.show(record, measured)
+            try:
+                state, metrics = next(ways)(state)
+                step = first + steps
+                captured = recorder.capture(step, state, metrics)
+            finally:
+                write()  # What was before, while this runs, and also where this fails.
+            write = captured
+            if recorder.decides(step):
+                write()
+                write = nothing
+        write()
         if heard:
-            recorder.checkpoints.save(int(state.step), state)
+            recorder.checkpoints.save(step, state)
         recorder.draw()
-    return Finished(state, recorder.log.records, heard[0] if heard else None, early)
-
-
-def _stacked(train, examples, seed, start, dispatches):
-    """The batches of each dispatch, prepared while the one before runs."""
-    starts = start + np.cumsum([0, *dispatches])[:-1]
-    return prefetch(
-        batches(train, examples, seed, int(first), count)
-        for first, count in zip(starts, dispatches, strict=True)
-    )
+    return Finished(state, recorder.log.records, heard[0] if heard else None, recorder.early)

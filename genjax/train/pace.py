@@ -21,8 +21,8 @@ class Pace(NamedTuple):
     patience: int = 0
 
 
-def lengths(start: int, pace: Pace) -> list[int]:
-    """Steps of each dispatch from `start` on; all but the outer ones end at multiples of K.
+def spans(start: int, pace: Pace) -> list[tuple[int, int]]:
+    """`(first step, steps)` of each dispatch; all but the outer ones end at multiples of K.
 
     Args:
       start: finished steps.
@@ -30,8 +30,9 @@ def lengths(start: int, pace: Pace) -> list[int]:
     """
     found = []
     while start < pace.steps:
-        found.append(min(pace.dispatch - start % pace.dispatch, pace.steps - start))
-        start += found[-1]
+        steps = min(pace.dispatch - start % pace.dispatch, pace.steps - start)
+        found.append((start, steps))
+        start += steps
     return found
 
 

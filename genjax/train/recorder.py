@@ -1,16 +1,45 @@
-"""What a training leaves in its run's folder."""
+"""What a training leaves in its run's folder, and shows."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from genjax import plots
-from genjax.core import State
+from genjax.core import Metrics, State
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.logs import Log, Record
 from genjax.train.pace import Pace, periods
+from genjax.train.progress import Progress
 from genjax.train.views import View
 
 _PICTURES = ('samples', 'reconstructions')
+# Not the caller's arrays: those are donated to the next dispatch.
+_copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
+
+
+def nothing() -> None:
+    """Writes nothing."""
+
+
+def summarize(metrics: Metrics) -> Record:
+    """Means over the steps of a dispatch, of what was measured; of counts the last.
+
+    Args:
+      metrics: stacked.
+    """
+    record = {}
+    for name, stacked in metrics.items():
+        values = np.asarray(stacked, np.float64)
+        seen = values[~np.isnan(values)]
+        if name.endswith('/skipped'):
+            record[name] = float(values[-1])
+        else:
+            record[name] = float(seen.mean()) if len(seen) else math.nan
+    return record
 
 
 def _pictures(folder: Path) -> list[tuple[int, Path]]:
@@ -22,60 +51,69 @@ def _pictures(folder: Path) -> list[tuple[int, Path]]:
 class Recorder:
     """What the loop leaves in the run's folder, and what it asks of it.
 
+    `look` and `capture` enqueue work on the device and wait for nothing; what they return fetches
+    and writes. The state may be donated in between.
+
     Args:
       folder: of the run.
       view: how to look at the model.
       checkpoints: of the run.
       pace: how long, and what how often.
       start: the step that training goes on from; what lies beyond it is removed.
+
+    Attributes:
+      early: what was logged says that training should end.
     """
 
     def __init__(self, folder: Path, view: View, checkpoints: Checkpoints, pace: Pace, start: int):
-        self.folder, self.view, self.checkpoints = folder, view, checkpoints
-        self.patience = pace.patience
+        self.folder, self.view, self.checkpoints, self.pace = folder, view, checkpoints, pace
         self.sample_every, self.eval_every = periods(pace)
         for name in _PICTURES:
             for step, picture in _pictures(folder / name):
                 if step > start:
                     picture.unlink()
-        self.log = Log(folder, start)
+        self.log, self.progress = Log(folder, start), Progress(start, pace.steps)
+        self.early = self._early()
 
-    def look(self, step: int, state: State) -> None:
-        """Writes the pictures of one step."""
-        for name, image in self.view.pictures(state).items():
-            plots.save(self.folder / name / f'step_{step:08d}.png', image)
+    def look(self, step: int, state: State) -> Callable[[], None]:
+        """Draws the pictures of one step; what is returned writes them."""
+        finish = self.view.pictures(state)
 
-    def note(self, record: Record, state: State, last: bool) -> bool:
-        """Records a dispatch, and looks, measures and saves where it is time to.
+        def write():
+            for name, image in finish().items():
+                plots.save(self.folder / name / f'step_{step:08d}.png', image)
 
-        Saves after all else, so that no record or picture is missing at a checkpoint.
+        return write
+
+    def capture(self, step: int, state: State, metrics: Metrics) -> Callable[[], None]:
+        """Looks, measures and copies where it is time to; what is returned records it all.
+
+        It saves after all else, so that no record or picture is missing at a checkpoint.
 
         Args:
-          record: of the dispatch.
+          step: that the dispatch ended with.
           state: after it.
-          last: nothing comes after it.
-
-        Returns:
-          Whether the state was measured.
+          metrics: of it, stacked.
         """
-        step = int(record['step'])
-        monitor: float | None = None
-        measured = last or step % self.eval_every == 0
-        if measured:
-            figures = self.view.evaluate(state)
-            record |= figures
-            monitor = self.view.monitor(figures) if self.view.monitor else None
-        self.log.add(record)
-        if last or step % self.sample_every == 0:
-            self.look(step, state)
-        if measured:
-            finite = monitor is not None and math.isfinite(monitor)
-            self.checkpoints.save(step, state, monitor if finite else None)
-        return measured
+        last, measured = step == self.pace.steps, self._measures(step)
+        figures = self.view.evaluate(state) if measured else dict
+        look = self.look(step, state) if last or step % self.sample_every == 0 else nothing
+        kept = _copy(state) if measured else None
 
-    def early(self) -> bool:
-        """Whether what was logged says that training should end."""
-        return bool(self.patience) and self.view.stop(self.log.records, self.patience)
+        def write():
+            record = {'step': step, **summarize(metrics), **figures()}
+            self.log.add(record)
+            look()
+            if measured:
+                self.checkpoints.save(step, kept, self._monitor(record))
+                self.early = self._early()
+            self.progress.show(record, measured)
+
+        return write
+
+    def decides(self, step: int) -> bool:
+        """Whether training goes on after a step only if what is measured there lets it."""
+        return bool(self.pace.patience) and self._measures(step)
 
     def draw(self) -> None:
         """Draws the animation and the curves of all that was recorded."""
@@ -83,3 +121,19 @@ class Recorder:
             plots.timeline((path for _, path in frames), self.folder / 'timeline.gif')
         if self.log.records:
             plots.curves(self.log.records, self.folder / 'loss.png')
+
+    def close(self) -> None:
+        """Closes the log and the progress bar."""
+        self.progress.close()
+        self.log.close()
+
+    def _measures(self, step: int) -> bool:
+        return step == self.pace.steps or step % self.eval_every == 0
+
+    def _monitor(self, record: Record) -> float | None:
+        monitor = self.view.monitor(record) if self.view.monitor else math.nan
+        return monitor if math.isfinite(monitor) else None
+
+    def _early(self) -> bool:
+        patience = self.pace.patience
+        return bool(patience) and self.view.stop(self.log.records, patience)

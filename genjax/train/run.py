@@ -65,6 +65,7 @@ def train(
     sample_every: int = 0,
     eval_every: int = 0,
     patience: int = 0,
+    profile: bool = False,
     **options: Any,
 ) -> Run:
     """Trains a recipe on data, in a folder; a run that is there already is continued.
@@ -84,6 +85,7 @@ def train(
         about ten in all.
       patience: evaluations without a better bound (a VAE), or in which training images are known
         by heart (a GAN), after which training ends; 0 for never.
+      profile: write a trace of a few dispatches after the first into the folder's `profile`.
       **options: of the recipe.
 
     Raises:
@@ -120,7 +122,8 @@ def train(
                 state = checkpoints.restore(latest, state)
             seen = view(model, trained, measured, seed)
             recorder = Recorder(folder, seen, checkpoints, pace, int(state.step))
-            finished = fit(model, trained, state, recorder, pace, batch_size, seed)
+            traces = folder / 'profile' if profile else None
+            finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
     return Run(model, finished.state, config, folder, finished)
 
 

@@ -28,15 +28,18 @@ OVERFIT = 0.5
 class View(NamedTuple):
     """What the loop asks of a model.
 
+    `pictures` and `evaluate` enqueue their work on the device and wait for nothing; what they
+    return waits for it. The state may be donated in between.
+
     Attributes:
-      pictures: `state -> {name: uint8 image}`, always of the same noise and images.
-      evaluate: `state -> {'heldout/...': float}`.
+      pictures: `state -> () -> {name: uint8 image}`, always of the same noise and images.
+      evaluate: `state -> () -> {'heldout/...': float}`.
       monitor: `record -> float`, more is better; None if the family has no such figure.
       stop: `(records, patience) -> bool`, a pure function of what was logged.
     """
 
-    pictures: Callable[[State], dict[str, UInt8[np.ndarray, 'h w c']]]
-    evaluate: Callable[[State], Record]
+    pictures: Callable[[State], Callable[[], dict[str, UInt8[np.ndarray, 'h w c']]]]
+    evaluate: Callable[[State], Callable[[], Record]]
     monitor: Callable[[Record], float] | None
     stop: Callable[[list[Record], int], bool]
 
@@ -70,6 +73,10 @@ def _labels(model, batch):
     return None if model.num_classes is None else batch['y']
 
 
+def _mean(pieces):
+    return float(np.mean(np.concatenate(pieces)))
+
+
 def _shown(images):
     """A model that has diverged is to be seen as well, in grey."""
     return np.nan_to_num(np.asarray(images)).clip(-1, 1)
@@ -77,16 +84,15 @@ def _shown(images):
 
 def _samples(model, state, seed):
     y = labels_in_columns(TILES, model.num_classes)
-    return plots.grid(_shown(model.sample(state, _key(seed, 'samples'), TILES, y)))
+    return model.sample(state, _key(seed, 'samples'), TILES, y)
 
 
 @view.register
 def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
     count = min(train.size, held_out.size, 4 * BATCH)
 
-    def mean_score(state, batches: Iterable[dict]) -> float:
-        scores = [model.score(state, b['x'], _labels(model, b)) for b in batches]
-        return float(np.mean(np.concatenate(scores)))
+    def scores(state, batches: Iterable[dict]) -> list[Array]:
+        return [model.score(state, b['x'], _labels(model, b)) for b in batches]
 
     def some(dataset):
         return evaluation_batches(dataset._replace(
@@ -100,22 +106,28 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
             y = _labels(model, batch)
             yield batch | {'x': model.sample(state, key, len(batch['x']), y)}
 
-    def evaluate(state):
-        on = {
-            'train': mean_score(state, some(train)),
-            'heldout': mean_score(state, some(held_out)),
-            'fake': mean_score(state, fakes(state)),
-        }
-        gap = on['train'] - on['heldout']
-        reach = on['train'] - on['fake']
-        scores = {f'heldout/score_{name}': value for name, value in on.items()}
-        # The heuristic r_v of Karras et al. 2020 (https://arxiv.org/abs/2006.06676).
-        overfit = gap / reach if reach > 0 else math.nan
-        return scores | {'heldout/gap': gap, 'heldout/overfit': overfit}
+    def pictures(state):
+        images = _samples(model, state, seed)
+        return lambda: {'samples': plots.grid(_shown(images))}
 
-    return View(
-        lambda state: {'samples': _samples(model, state, seed)}, evaluate, None, gan_should_stop
-    )
+    def evaluate(state):
+        seen = {
+            'train': scores(state, some(train)),
+            'heldout': scores(state, some(held_out)),
+            'fake': scores(state, fakes(state)),
+        }
+        return lambda: _figures({name: _mean(pieces) for name, pieces in seen.items()})
+
+    return View(pictures, evaluate, None, gan_should_stop)
+
+
+def _figures(on):
+    """Of the mean scores on each kind of images."""
+    gap, reach = on['train'] - on['heldout'], on['train'] - on['fake']
+    # The heuristic r_v of Karras et al. 2020 (https://arxiv.org/abs/2006.06676).
+    overfit = gap / reach if reach > 0 else math.nan
+    named = {f'heldout/score_{name}': value for name, value in on.items()}
+    return named | {'heldout/gap': gap, 'heldout/overfit': overfit}
 
 
 @view.register
@@ -123,18 +135,19 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
     shown = next(evaluation_batches(held_out, 40))
 
     def pictures(state):
-        y = _labels(model, shown)
+        y, images = _labels(model, shown), _samples(model, state, seed)
         decoded = model.decode(state, model.encode(state, shown['x'], y).mean, y)
-        rows = plots.pairs(shown['x'], _shown(decoded), 10)
-        return {'samples': _samples(model, state, seed), 'reconstructions': rows}
+        return lambda: {
+            'samples': plots.grid(_shown(images)),
+            'reconstructions': plots.pairs(shown['x'], _shown(decoded), 10),
+        }
 
     def evaluate(state):
         key, seen = _key(seed, 'evaluate'), []
         for i, batch in enumerate(evaluation_batches(held_out, BATCH)):
             seen.append(model.evaluate(state, jax.random.fold_in(key, i), batch))
-        return {
-            f'heldout/{name}': float(np.mean(np.concatenate([one[name] for one in seen])))
-            for name in seen[0]
+        return lambda: {
+            f'heldout/{name}': _mean([piece[name] for piece in seen]) for name in seen[0]
         }
 
     return View(pictures, evaluate, lambda record: record['heldout/elbo'], vae_should_stop)

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core import Batch, Metrics, State
-from genjax.train.checkpoint import Checkpoints
-from genjax.train.loop import scan_steps
+from genjax.train import Checkpoints, scan_steps
 from tests.contracts.table import IMAGE_SHAPE, Row
 
 Plain = dict[str, np.ndarray]
