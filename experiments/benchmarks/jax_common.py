@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import flax
 import flax.linen as nn
 import jax
+import jaxlib
 from jax import lax
 
 from experiments.benchmarks.task import Task
@@ -69,3 +71,16 @@ def swapped(module: Any) -> Callable[[], None]:
         module.Conv, module.ConvTranspose = ours
 
     return back
+
+
+def about() -> dict[str, Any]:
+    """Versions, device and allocator of a JAX process."""
+    device = jax.devices()[0]
+    return {
+        'versions': {
+            'jax': jax.__version__,
+            'jaxlib': jaxlib.__version__,
+            'flax': flax.__version__,
+        },
+        'device': f'{jax.default_backend()}, {device.device_kind}',
+    }

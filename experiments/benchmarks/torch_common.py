@@ -71,3 +71,12 @@ def repeated(step: Callable[[], object], times: int) -> Callable[[], None]:
         finished()
 
     return run
+
+
+def about() -> dict[str, object]:
+    """Version, device and threads of a PyTorch process."""
+    return {
+        'versions': {'torch': torch.__version__},
+        'device': torch.cuda.get_device_name() if CUDA else 'cpu',
+        'threads': torch.get_num_threads(),
+    }

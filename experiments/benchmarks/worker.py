@@ -3,7 +3,8 @@
     python -m experiments.benchmarks.worker jax|torch tuned|plain
 
 Requests and answers are lines of JSON on stdin and stdout: `{"build": id, "target": ..., "options":
-...}`, `{"run": id}`, `{"drop": id}` and `{"memory": true}`. An exception is an answer too.
+...}`, `{"run": id}`, `{"drop": id}`, `{"about": module}` and `{"memory": true}`. An exception is an
+answer too.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ import traceback
 
 # Those of genjax.machine (a test holds them equal): a PyTorch process should not import JAX.
 MALLOPT = {-8: 1, -4: 0, -1: -1, -2: 1 << 28}
+KEEPS = 'The allocator keeps freed memory: one heap, no mapping, no trimming.'
 
 
 def tune_allocator() -> str:
@@ -25,8 +27,8 @@ def tune_allocator() -> str:
     if platform.libc_ver()[0] != 'glibc':
         return 'The allocator is left as it is: the C library is not glibc.'
     mallopt = ctypes.CDLL(None).mallopt
-    done = all([mallopt(number, value) for number, value in MALLOPT.items()])
-    return 'The allocator keeps freed memory.' if done else 'The allocator is tuned in part.'
+    refused = [number for number, value in MALLOPT.items() if not mallopt(number, value)]
+    return f'The allocator keeps freed memory, but for {refused}.' if refused else KEEPS
 
 
 def peak_rss() -> int:
@@ -55,6 +57,8 @@ def answer(tasks: dict, request: dict) -> dict:
     if 'drop' in request:
         tasks.pop(request['drop'], None)
         return {}
+    if 'about' in request:
+        return importlib.import_module(f'{__package__}.{request["about"]}').about()
     return {'peak_rss': peak_rss()}
 
 
