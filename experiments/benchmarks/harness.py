@@ -81,9 +81,11 @@ class Worker:
     def close(self) -> None:
         """Ends the process."""
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def has_torch() -> bool:

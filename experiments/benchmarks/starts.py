@@ -28,9 +28,14 @@ print(json.dumps([between - start, time.perf_counter() - between]))
 
 def _child(*arguments, **environment):
     """The last line that a fresh process of Python prints, read as JSON."""
-    command = [sys.executable, *arguments]
+    # The cache is where genjax puts it by itself.
+    inherited = {k: v for k, v in os.environ.items() if k != 'JAX_COMPILATION_CACHE_DIR'}
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=inherited | environment,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -58,7 +63,7 @@ def compilations(recipes: tuple[str, ...] = RECIPES) -> list[tuple[Benchmark, li
         with tempfile.TemporaryDirectory() as folder:
             for cache in 'empty', 'full':
                 arguments = '-m', f'{__package__}.starts', recipe
-                facts = _child(*arguments, XDG_CACHE_HOME=folder, JAX_COMPILATION_CACHE_DIR='')
+                facts = _child(*arguments, XDG_CACHE_HOME=folder)
                 contender = Contender(f'{recipe}, {cache} cache', 'jax', {}, ours=True)
                 results.append(Result(contender, [facts.pop('seconds')], facts))
     title = (

@@ -94,16 +94,19 @@ def convs(batch: int = 64, layers: list[tuple[str, int, int, int]] = LAYERS) -> 
 def sampling(size: int = 64, width: int = 64, n: int = 64) -> Benchmark:
     """Images of DCGAN's generator."""
     common = {'size': size, 'width': width, 'n': n}
-    tunings = [(name, t, tuned) for name, t, tuned in TUNINGS if 'bfloat16' not in name]
+    last = common | {'channels_last': True}
     return Benchmark(
         'sampling',
         f'Sampling of DCGAN {size}x{size}x3, {n} images at a time, float32.',
         'images',
         (
             Contender('genjax', 'jax_gan:samples', common, ours=True),
-            *(
-                Contender(f'PyTorch, {name}', 'torch_gan:samples', common | t, tuned=tuned)
-                for name, t, tuned in tunings
+            Contender('PyTorch, as its example', 'torch_gan:samples', common, tuned=False),
+            Contender('PyTorch, channels_last', 'torch_gan:samples', last),
+            Contender(
+                'PyTorch, channels_last, torch.compile',
+                'torch_gan:samples',
+                last | {'compiled': True},
             ),
         ),
         rate=True,

@@ -41,12 +41,25 @@ def dense(hidden: int = 400, latent_dim: int = 20, pixels: int = 784) -> VAE:
     return VAE(encoder, hidden, latent_dim, decoder)
 
 
+class Centre(nn.Module):
+    """Images in [0, 1] as images in [-1, 1], which genjax's convolutions take."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x - 1
+
+
 def convolutional(width: int = 32, latent_dim: int = 32) -> VAE:
     """`genjax.vae.conv_vae` of 28x28x1."""
     flat = 49 * 2 * width
     encoder = nn.Sequential(
-        *(nn.Conv2d(1, width, 4, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 4, 2, 1)),
-        *(nn.ReLU(), nn.Flatten(), nn.Linear(flat, 8 * width), nn.ReLU()),
+        *(Centre(), nn.Conv2d(1, width, 4, 2, 1), nn.ReLU()),
+        *(
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(flat, 8 * width),
+            nn.ReLU(),
+        ),
     )
     decoder = nn.Sequential(
         *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, flat), nn.ReLU()),
