@@ -181,7 +181,7 @@ def test_flax_convolutions_compute_the_same(kind):
 
 def test_nominal_flops_of_the_step_agree_with_those_counted_in_flax_convolutions():
     """XLA counts a direct convolution without the products by padding: at most 15% fewer."""
-    task = jax_gan.steps(64, 8, BATCH, times=1, flax=True, scanned=False)
+    task = jax_gan.steps(SIZE, 8, BATCH, times=1, flax=True, scanned=False)
     assert 0.8 < task.facts['compiled_flops'] / task.facts['nominal_flops'] < 1.15
 
 

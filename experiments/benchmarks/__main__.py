@@ -2,9 +2,8 @@
 
     python -m experiments.benchmarks [--only NAME ...] [--json FILE] [--mnist FOLDER]
 
-All of it takes half an hour on 2 cores, most of that in torch.compile. Peers in PyTorch need
-`pip install torch` (the extra `benchmarks`), and are left out without it. README.md beside this
-file says what is compared, and what was reached.
+All of it takes half an hour on 2 cores, most of that in torch.compile. Some peers need PyTorch (the
+extra `benchmarks`), and are left out without it. README.md beside this file says what is compared.
 """
 
 import json

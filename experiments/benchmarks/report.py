@@ -121,14 +121,20 @@ def table(benchmark: Benchmark, results: Sequence[Result], rates: dict[bool, flo
 
 
 def best(results: Sequence[Result]) -> str:
-    """The best of ours against the best of theirs, in a sentence; nothing without peers."""
-    ours = [r for r in results if r.contender.ours and r.seconds]
-    theirs = [r for r in results if not r.contender.ours and r.seconds]
-    if not ours or not theirs:
-        return ''
-    us, them = (min(group, key=lambda r: r.median) for group in (ours, theirs))
-    names = us.contender.name, them.contender.name
-    return f'\nBest of each: {names[0]} is {ratio(them, us):.2f} times as fast as {names[1]}.\n'
+    """The best of ours against the best of theirs, of all and of those in float32, in sentences."""
+    lines = []
+    groups = {'Best of each': results, 'In float32': [r for r in results if not low(r)]}
+    for title, group in groups.items():
+        ours = [r for r in group if r.contender.ours and r.seconds]
+        theirs = [r for r in group if not r.contender.ours and r.seconds]
+        if ours and theirs:
+            us, them = (min(side, key=lambda r: r.median) for side in (ours, theirs))
+            names = us.contender.name, them.contender.name
+            lines.append(
+                f'{title}: {names[0]} is {ratio(them, us):.2f} times as fast as {names[1]}.'
+            )
+    # Where all are in float32 both say the same.
+    return '\n'.join(['', *(lines if any(map(low, results)) else lines[:1]), ''])
 
 
 def record(benchmark: Benchmark, results: Sequence[Result]) -> dict[str, Any]:
