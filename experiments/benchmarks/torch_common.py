@@ -9,6 +9,10 @@ from torch import nn
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device('cuda' if CUDA else 'cpu')
+if CUDA:
+    # Products of float32 in TF32, which is JAX's default there, and convolutions by trial.
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
 
 
 class Tuning(NamedTuple):

@@ -66,12 +66,15 @@ def main(tuned: str) -> None:
     """Answers until stdin ends; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)
-    if tuned == 'tuned':
-        tune_allocator()
+    # Before any import of a framework: threads that are there keep heaps of their own.
+    allocator = tune_allocator() if tuned == 'tuned' else 'The allocator is left as it is.'
     tasks: dict = {}
     for line in sys.stdin:
         try:
-            reply = answer(tasks, json.loads(line))
+            request = json.loads(line)
+            reply = answer(tasks, request)
+            if 'about' in request:
+                reply['allocator'] = allocator
         except Exception as error:
             traceback.print_exc()
             reply = {'error': f'{type(error).__name__}: {error}'.splitlines()[0]}
