@@ -1,0 +1,1 @@
+"""genjax against its peers on the same work."""

@@ -1,0 +1,272 @@
+"""Who competes in what. Imports no framework: targets are named, and called in workers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from experiments.benchmarks.task import Benchmark, Contender
+
+# Tunings of PyTorch, by what its users call them; the first is the code of its examples.
+EXAMPLE: dict[str, bool] = {}
+LAST = {'channels_last': True, 'fused': True}
+COMPILED = LAST | {'compiled': True}
+LOW = {'bfloat16': True}
+# What follows another: name, options, and whether the allocator is tuned.
+TUNINGS = [
+    ('as its example', EXAMPLE, False),
+    ('channels_last, fused Adam', LAST, True),
+    ('the same, torch.compile', COMPILED, True),
+    ('the same, bfloat16', LAST | LOW, True),
+    ('the same, bfloat16, torch.compile', COMPILED | LOW, True),
+]
+# The eight layers of DCGAN-64.
+LAYERS = [
+    ('conv', 32, 64, 128),
+    ('conv', 16, 128, 256),
+    ('conv', 8, 256, 512),
+    ('transposed', 4, 512, 256),
+    ('transposed', 8, 256, 128),
+    ('transposed', 16, 128, 64),
+    ('conv', 64, 3, 64),
+    ('transposed', 32, 64, 3),
+]
+
+
+def peers(target: str, common: dict[str, Any], **options: Any) -> list[Contender]:
+    """PyTorch in each of its tunings."""
+    return [
+        Contender(f'PyTorch, {name}', target, common | tuning, tuned=tuned, **options)
+        for name, tuning, tuned in TUNINGS
+    ]
+
+
+def dcgan(size: int, width: int = 64, batch: int = 64, times: int = 2) -> Benchmark:
+    """The training step of DCGAN."""
+    common = {'size': size, 'width': width, 'batch': batch}
+    scan = common | {'times': times}
+    flax = common | {'flax': True, 'times': 1}
+    return Benchmark(
+        f'dcgan{size}',
+        f'DCGAN {size}x{size}x3, width {width}, batch {batch}: '
+        'one update of the discriminator and one of the generator.',
+        'step',
+        (
+            Contender('genjax, float32', 'jax_gan:steps', scan, ours=True),
+            Contender(
+                'genjax, bfloat16', 'jax_gan:steps', scan | {'precision': 'bfloat16'}, ours=True
+            ),
+            *peers('torch_gan:steps', scan),
+            Contender(
+                "Flax's convolutions, bare", 'jax_gan:steps', flax | {'scanned': False}, rounds=2
+            ),
+            Contender("Flax's convolutions, scanned", 'jax_gan:steps', flax, rounds=1),
+        ),
+    )
+
+
+def convs(batch: int = 64, layers: list[tuple[str, int, int, int]] = LAYERS) -> list[Benchmark]:
+    """Single layers, forward and both gradients."""
+
+    def one(kind, size, c, features):
+        common = {'kind': kind, 'size': size, 'c': c, 'features': features, 'batch': batch}
+        return Benchmark(
+            f'convs/{kind} {size}x{size}x{c} -> {features}',
+            f'A 4x4 stride-2 layer, forward and both gradients, batch {batch}.',
+            'layer',
+            (
+                Contender('genjax, float32', 'jax_layers:layer', common, ours=True),
+                Contender(
+                    'genjax, bfloat16',
+                    'jax_layers:layer',
+                    common | {'dtype': 'bfloat16'},
+                    ours=True,
+                ),
+                Contender('PyTorch, channels_last', 'torch_layers:layer', common | LAST),
+                Contender('the same, bfloat16', 'torch_layers:layer', common | LAST | LOW),
+                Contender(
+                    'XLA', 'jax_layers:layer', common | {'native': True, 'times': 1}, rounds=2
+                ),
+            ),
+        )
+
+    return [one(*layer) for layer in layers]
+
+
+def sampling(size: int = 64, width: int = 64, n: int = 64) -> Benchmark:
+    """Images of DCGAN's generator."""
+    common = {'size': size, 'width': width, 'n': n}
+    last = common | {'channels_last': True}
+    return Benchmark(
+        'sampling',
+        f'Sampling of DCGAN {size}x{size}x3, {n} images at a time, float32.',
+        'images',
+        (
+            Contender('genjax', 'jax_gan:samples', common, ours=True),
+            Contender('PyTorch, as its example', 'torch_gan:samples', common, tuned=False),
+            Contender('PyTorch, channels_last', 'torch_gan:samples', last),
+            Contender(
+                'PyTorch, channels_last, torch.compile',
+                'torch_gan:samples',
+                last | {'compiled': True},
+            ),
+        ),
+        rate=True,
+    )
+
+
+def matmul(n: int = 2048) -> list[Benchmark]:
+    """The rate of matrix products, in the precision that each framework multiplies in."""
+
+    def one(dtype):
+        options = {'n': n, 'dtype': dtype}
+        return Benchmark(
+            f'matmul/{dtype}',
+            f'Products of {n}x{n} matrices of {dtype}.',
+            'product',
+            (
+                Contender('JAX', 'jax_layers:matmul', options, ours=True),
+                Contender('PyTorch', 'torch_layers:matmul', options),
+            ),
+        )
+
+    return [one('float32'), one('bfloat16')]
+
+
+def vae(file: str, batch: int = 128, times: int = 100) -> list[Benchmark]:
+    """The VAE of pytorch/examples: its step, and an epoch with the data."""
+    common = {'batch': batch, 'times': times}
+    data = {'file': file, 'batch': batch}
+    low = {'precision': 'bfloat16'}
+    memory = {'fused': True, 'loads': False}
+    return [
+        Benchmark(
+            'vae/step',
+            f'The VAE of pytorch/examples, 784-400-20-400-784, batch {batch}.',
+            'step',
+            (
+                Contender('genjax, float32', 'jax_vae:steps', common, ours=True),
+                Contender('genjax, bfloat16', 'jax_vae:steps', common | low, ours=True),
+                *peers('torch_vae:steps', common),
+            ),
+        ),
+        Benchmark(
+            'vae/epoch',
+            'An epoch of it, with its data: 60,000 images of 28x28.',
+            'epoch',
+            (
+                Contender('genjax, float32', 'jax_vae:epoch', data, ours=True),
+                Contender('genjax, bfloat16', 'jax_vae:epoch', data | low, ours=True),
+                Contender('PyTorch, as its example', 'torch_vae:epoch', data, tuned=False),
+                Contender('PyTorch, fused Adam', 'torch_vae:epoch', data | {'fused': True}),
+                Contender('PyTorch, data in memory', 'torch_vae:epoch', data | memory),
+                Contender(
+                    'the same, torch.compile', 'torch_vae:epoch', data | memory | {'compiled': True}
+                ),
+            ),
+            rounds=3,
+        ),
+    ]
+
+
+def conv_vae(width: int = 32, batch: int = 128, times: int = 10) -> Benchmark:
+    """genjax's convolutional VAE."""
+    sizes = {'width': width, 'latent_dim': 32}
+    common = {'network': 'convolutional', 'batch': batch, 'times': times, 'sizes': sizes}
+    flax = common | {'flax': True}
+    return Benchmark(
+        'conv_vae',
+        f'A VAE of four convolutional layers, 28x28x1, width {width}, batch {batch}.',
+        'step',
+        (
+            Contender('genjax, float32', 'jax_vae:steps', common, ours=True),
+            Contender(
+                'genjax, bfloat16', 'jax_vae:steps', common | {'precision': 'bfloat16'}, ours=True
+            ),
+            *peers('torch_vae:steps', common),
+            Contender(
+                "Flax's convolutions, bare", 'jax_vae:steps', flax | {'scanned': False}, rounds=3
+            ),
+            Contender("Flax's convolutions, scanned", 'jax_vae:steps', flax, rounds=2),
+        ),
+    )
+
+
+def flax_vae(batch: int = 128, times: int = 100) -> Benchmark:
+    """The VAE of Flax's examples."""
+    common = {'batch': batch, 'times': times}
+    ours = common | {'sizes': {'hidden': (500,)}}
+    low = ours | {'precision': 'bfloat16'}
+    return Benchmark(
+        'flax_vae',
+        f"The VAE of Flax's examples, 784-500-20-500-784, batch {batch}.",
+        'step',
+        (
+            Contender('genjax, float32', 'jax_vae:steps', ours, ours=True),
+            Contender('genjax, bfloat16', 'jax_vae:steps', low, ours=True),
+            Contender('Flax, as its example', 'jax_flax:steps', common, tuned=False),
+            Contender('Flax, scanned', 'jax_flax:steps', common | {'scanned': True}),
+        ),
+    )
+
+
+def memory(size: int = 64, width: int = 64) -> Benchmark:
+    """Peak memory of a process that trains DCGAN, compilation included."""
+    common = {'size': size, 'width': width, 'times': 2}
+    last = common | LAST
+    return Benchmark(
+        'memory',
+        f'Peak memory of a process that takes a few steps of DCGAN {size}x{size}x3.',
+        'step',
+        (
+            Contender('genjax', 'jax_gan:steps', common, ours=True, alone=True),
+            Contender(
+                'genjax, allocator untouched',
+                'jax_gan:steps', common, ours=True, alone=True, tuned=False,
+            ),
+            Contender('PyTorch', 'torch_gan:steps', last, alone=True),
+            Contender(
+                'PyTorch, allocator untouched', 'torch_gan:steps', last, alone=True, tuned=False
+            ),
+        ),
+        rounds=2,
+    )  # fmt: skip
+
+
+def data(file: str, batch: int = 128) -> Benchmark:
+    """The rate of data alone, beside what a step takes."""
+    common = {'file': file, 'batch': batch}
+    return Benchmark(
+        'data',
+        'Images of 28x28 in batches on the device, beside what the step of `vae` consumes.',
+        'images',
+        (
+            Contender('genjax', 'jax_vae:reading', common, ours=True),
+            Contender("PyTorch's example", 'torch_vae:reading', common, rounds=3),
+            Contender("genjax's step", 'jax_vae:consumption', {'batch': batch}),
+        ),
+        rate=True,
+    )
+
+
+SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
+    'matmul': lambda file: matmul(),
+    'dcgan32': lambda file: dcgan(32, times=8),
+    'dcgan64': lambda file: dcgan(64),
+    'vae': vae,
+    'conv_vae': lambda file: conv_vae(),
+    'flax_vae': lambda file: flax_vae(),
+    'sampling': lambda file: sampling(),
+    'convs': lambda file: convs(),
+    'memory': lambda file: memory(),
+    'data': data,
+}
+
+
+def benchmarks(name: str, file: str) -> list[Benchmark]:
+    """All benchmarks of a name.
+
+    Args:
+      name: of `SUITE`.
+      file: uint8 images [n, 28, 28], npy.
+    """
+    made = SUITE[name](file)
+    return [made] if isinstance(made, Benchmark) else made
