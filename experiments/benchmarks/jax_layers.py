@@ -1,5 +1,7 @@
 """Single layers in genjax, and as XLA's own convolutions."""
 
+from unittest import mock
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -7,7 +9,7 @@ from jax import lax
 from experiments.benchmarks.flops import Layer
 from experiments.benchmarks.jax_common import counted
 from experiments.benchmarks.task import Task
-from genjax.nn import conv
+from genjax.nn import bilinear, conv
 
 _NATIVE = {
     'conv': lambda x, k: lax.conv_general_dilated(
@@ -46,6 +48,33 @@ def layer(
     function = (_NATIVE if native else _OURS)[kind]
     out = size // 2 if kind == 'conv' else size * 2
     shapes = (batch, size, size, c), (4, 4, c, features), (batch, out, out, features)
+    nominal = 3 * batch * Layer(kind, size, c, features).forward
+    return _both(function, shapes, times, dtype, {'nominal_flops': nominal})
+
+
+def form(
+    size: int, c: int, features: int, kernel: int, stride: int, tile: int | None, times: int = 4
+) -> Task:
+    """Forward and both gradients of a convolution of 64 images in one of its forms on a CPU.
+
+    Args:
+      size: pixels of the input.
+      c: channels of the input.
+      features: channels of the output.
+      kernel: taps on either axis.
+      stride: on either axis.
+      tile: outputs of a tile; 0 for XLA's own convolution, None for what the rule picks.
+      times: in a run.
+    """
+    out = -(-size // stride)
+    shapes = (64, size, size, c), (kernel, kernel, c, features), (64, out, out, features)
+    picked = bilinear.best_tile
+    chosen = picked if tile is None else lambda *args: tile or None
+    with mock.patch.object(bilinear, 'best_tile', chosen):
+        return _both(lambda x, k: conv.conv(x, k, stride), shapes, times, 'float32', {})
+
+
+def _both(function, shapes, times, dtype, facts):
     arrays = [jax.random.normal(jax.random.key(i), s, dtype) for i, s in enumerate(shapes)]
 
     @jax.jit
@@ -60,9 +89,7 @@ def layer(
             out = compiled(*arrays)
         jax.block_until_ready(out)
 
-    nominal = 3 * batch * Layer(kind, size, c, features).forward
-    facts = {'nominal_flops': nominal, 'compiled_flops': counted(compiled)}
-    return Task(run, times, facts)
+    return Task(run, times, facts | {'compiled_flops': counted(compiled)})
 
 
 def matmul(n: int = 2048, times: int = 8, dtype: str = 'float32') -> Task:

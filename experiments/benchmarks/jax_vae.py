@@ -1,12 +1,10 @@
 """VAEs in genjax, with its own convolutions or with Flax's, and its way to the data."""
 
 import contextlib
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 import genjax
 import genjax.nn.convnet
@@ -52,60 +50,66 @@ def steps(
         return training(vae, {'x': x}, times, scanned, {'nominal_flops': nominal})
 
 
-def dispatches(file: str, batch: int, limit: int = 100):
-    """A function from the number of an epoch to its stacked batches, prefetched.
+def spans(n: int, batch: int, epochs: int = 1000, limit: int = 100):
+    """Dispatches of equal length, so that there is one program, and how many make an epoch."""
+    steps = -(-n // batch)
+    size = max(k for k in range(1, limit + 1) if steps % k == 0)
+    return [(start, size) for start in range(0, epochs * steps, size)], steps // size
 
-    All that is asked of genjax's data is asked here.
+
+def epoch(file: str, batch: int = 128, precision: str = 'float32') -> Task:
+    """One epoch of the dense VAE, as genjax's loop does it.
 
     Args:
       file: uint8 images [n, 28, 28], npy.
       batch: images.
-      limit: the most steps in a dispatch; all have the same number, so that there is one program.
+      precision: of training.
     """
-    images = genjax.data.from_arrays(np.load(file)[..., None])
-    steps = -(-images.size // batch)
-    size = max(n for n in range(1, limit + 1) if steps % n == 0)
-
-    def epoch(number):
-        starts = range(number * steps, (number + 1) * steps, size)
-        return genjax.data.prefetch(
-            genjax.data.batches(images, batch, 0, start, size) for start in starts
-        )
-
-    return epoch, images.size
-
-
-def epoch(file: str, batch: int = 128, precision: str = 'float32') -> Task:
-    """One epoch of the dense VAE, as genjax's loop does it."""
-    vae, (data, _) = model(precision=precision), dispatches(file, batch)
-    state = vae.init(jax.random.key(0))
-
-    @partial(jax.jit, donate_argnums=0)
-    def scan(state, stacked):
-        return lax.scan(vae.train_step, state, stacked)
-
-    held, facts = [0, state], {'parameters': size_of(state)}
+    vae, images = model(precision=precision), genjax.data.from_arrays(np.load(file))
+    pieces, each = spans(images.size, batch)
+    ways = genjax.train.dispatches(vae.train_step, images, batch, 0, pieces)
+    held = [vae.init(jax.random.key(0))]
+    facts = {'parameters': size_of(held[0])}
 
     def run():
-        number, state = held
-        for stacked in data(number):
-            state, metrics = scan(state, stacked)
-        held[:] = number + 1, state
-        jax.block_until_ready((state, metrics))
+        for _ in range(each):
+            held[0], metrics = next(ways)(held[0])
+        jax.block_until_ready((held[0], metrics))
 
     return Task(run, 1, facts)
 
 
-def reading(file: str, batch: int = 128) -> Task:
-    """The batches alone, as they come to the loop, put on the device."""
-    data, n = dispatches(file, batch)
+def reading(file: str, batch: int = 128, streamed: bool = False) -> Task:
+    """The batches alone, taken by a program or brought to the device.
 
-    def run():
-        for stacked in data(0):
-            x = jax.device_put(stacked['x'])
-        x.block_until_ready()
+    Args:
+      file: uint8 images [n, 28, 28], npy.
+      batch: images.
+      streamed: as data that do not fit on the device.
+    """
+    images = genjax.data.from_arrays(np.load(file))
+    pieces, each = spans(images.size, batch, 1 if streamed else 1000)
 
-    return Task(run, n, {})
+    def look(state, batch):
+        return state + jnp.sum(batch['x'].astype(jnp.int32)), {}
+
+    if streamed:
+
+        def run():
+            for stacked in genjax.data.stream(images, batch, 0, pieces):
+                stacked['x'].block_until_ready()
+
+    else:
+        ways = genjax.train.dispatches(look, images, batch, 0, pieces)
+
+        def run():
+            total = jnp.int32(0)
+            for _ in range(each):
+                total, _ = next(ways)(total)
+            total.block_until_ready()
+
+    run()
+    return Task(run, each * pieces[0][1] * batch, {})
 
 
 def consumption(batch: int = 128, times: int = 100) -> Task:

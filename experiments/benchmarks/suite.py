@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from experiments.benchmarks.task import Benchmark, Contender
+from experiments.benchmarks.suite_layers import convs, forms, matmul
+from experiments.benchmarks.task import LAST, LOW, Benchmark, Contender
 
 # Tunings of PyTorch, by what its users call them; the first is the code of its examples.
 EXAMPLE: dict[str, bool] = {}
-LAST = {'channels_last': True, 'fused': True}
 COMPILED = LAST | {'compiled': True}
-LOW = {'bfloat16': True}
 # What follows another: name, options, and whether the allocator is tuned.
 TUNINGS = [
     ('as its example', EXAMPLE, False),
@@ -17,17 +16,6 @@ TUNINGS = [
     ('the same, torch.compile', COMPILED, True),
     ('the same, bfloat16', LAST | LOW, True),
     ('the same, bfloat16, torch.compile', COMPILED | LOW, True),
-]
-# The eight layers of DCGAN-64.
-LAYERS = [
-    ('conv', 32, 64, 128),
-    ('conv', 16, 128, 256),
-    ('conv', 8, 256, 512),
-    ('transposed', 4, 512, 256),
-    ('transposed', 8, 256, 128),
-    ('transposed', 16, 128, 64),
-    ('conv', 64, 3, 64),
-    ('transposed', 32, 64, 3),
 ]
 
 
@@ -63,34 +51,6 @@ def dcgan(size: int, width: int = 64, batch: int = 64, times: int = 2) -> Benchm
     )
 
 
-def convs(batch: int = 64, layers: list[tuple[str, int, int, int]] = LAYERS) -> list[Benchmark]:
-    """Single layers, forward and both gradients."""
-
-    def one(kind, size, c, features):
-        common = {'kind': kind, 'size': size, 'c': c, 'features': features, 'batch': batch}
-        return Benchmark(
-            f'convs/{kind} {size}x{size}x{c} -> {features}',
-            f'A 4x4 stride-2 layer, forward and both gradients, batch {batch}.',
-            'layer',
-            (
-                Contender('genjax, float32', 'jax_layers:layer', common, ours=True),
-                Contender(
-                    'genjax, bfloat16',
-                    'jax_layers:layer',
-                    common | {'dtype': 'bfloat16'},
-                    ours=True,
-                ),
-                Contender('PyTorch, channels_last', 'torch_layers:layer', common | LAST),
-                Contender('the same, bfloat16', 'torch_layers:layer', common | LAST | LOW),
-                Contender(
-                    'XLA', 'jax_layers:layer', common | {'native': True, 'times': 1}, rounds=2
-                ),
-            ),
-        )
-
-    return [one(*layer) for layer in layers]
-
-
 def sampling(size: int = 64, width: int = 64, n: int = 64) -> Benchmark:
     """Images of DCGAN's generator."""
     common = {'size': size, 'width': width, 'n': n}
@@ -111,24 +71,6 @@ def sampling(size: int = 64, width: int = 64, n: int = 64) -> Benchmark:
         ),
         rate=True,
     )
-
-
-def matmul(n: int = 2048) -> list[Benchmark]:
-    """The rate of matrix products, in the precision that each framework multiplies in."""
-
-    def one(dtype):
-        options = {'n': n, 'dtype': dtype}
-        return Benchmark(
-            f'matmul/{dtype}',
-            f'Products of {n}x{n} matrices of {dtype}.',
-            'product',
-            (
-                Contender('JAX', 'jax_layers:matmul', options, ours=True),
-                Contender('PyTorch', 'torch_layers:matmul', options),
-            ),
-        )
-
-    return [one('float32'), one('bfloat16')]
 
 
 def vae(file: str, batch: int = 128, times: int = 100) -> list[Benchmark]:
@@ -239,7 +181,8 @@ def data(file: str, batch: int = 128) -> Benchmark:
         'Images of 28x28 in batches on the device, beside what the step of `vae` consumes.',
         'images',
         (
-            Contender('genjax', 'jax_vae:reading', common, ours=True),
+            Contender('genjax, on the device', 'jax_vae:reading', common, ours=True),
+            Contender('genjax, streamed', 'jax_vae:reading', common | {'streamed': True}),
             Contender("PyTorch's example", 'torch_vae:reading', common, rounds=3),
             Contender("genjax's step", 'jax_vae:consumption', {'batch': batch}),
         ),
@@ -256,6 +199,7 @@ SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
     'flax_vae': lambda file: flax_vae(),
     'sampling': lambda file: sampling(),
     'convs': lambda file: convs(),
+    'forms': lambda file: forms(),
     'memory': lambda file: memory(),
     'data': data,
 }

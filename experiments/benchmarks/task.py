@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+# Tunings of PyTorch that several benchmarks share.
+LAST = {'channels_last': True, 'fused': True}
+LOW = {'bfloat16': True}
+
 
 class Task(NamedTuple):
     """Work that is built, compiled and warm.

@@ -140,8 +140,10 @@ class _Convolution(nn.Module):
         kernel = self.param('kernel', self.kernel_init, shape)
         y = self.function(x, kernel.astype(x.dtype), self.strides, self.padding)
         if self.use_bias:
-            bias = self.param('bias', self.bias_init, (self.features,))
-            y += bias.astype(x.dtype).reshape(1, 1, 1, -1)
+            bias = self.param('bias', self.bias_init, (self.features,)).reshape(1, 1, 1, -1)
+            # In float32 at least, so that the bias's gradient is summed in it.
+            wide = jnp.promote_types(x.dtype, jnp.float32)
+            y = (y.astype(wide) + bias.astype(wide)).astype(x.dtype)
         return y
 
 
