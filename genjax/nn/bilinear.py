@@ -130,7 +130,8 @@ def _on_cpu(fast: Callable, native: Callable, primitive: Primitive) -> Callable:
             sizes = (len(a), a.shape[3], b.shape[3])
         else:
             sizes = (len(a), *(x if primitive is _ADJOINT else y).shape[2:])
-        tile = best_tile(geometry, *sizes, a.dtype)
+        # Nothing to multiply leaves nothing to infer a shape from.
+        tile = best_tile(geometry, *sizes, a.dtype) if a.size and b.size else None
         return native(a, b, geometry) if tile is None else fast(a, b, axes_of(geometry, tile))
 
     return apply
@@ -142,9 +143,10 @@ def _batched(primitive: Primitive, native: Callable, args, dims, geometry: Geome
     args = [a if d is None else jnp.moveaxis(a, d, 0) for a, d in zip(args, dims, strict=True)]
     axes = [None if d is None else 0 for d in dims]
     if primitive is not _CORRELATE and axes == [0, None]:
-        images = args[0].reshape(-1, *args[0].shape[2:])
+        n = args[0].shape[1]
+        images = args[0].reshape(size * n, *args[0].shape[2:])
         out = primitive.bind(images, args[1], geometry=geometry)
-        return out.reshape(size, -1, *out.shape[1:]), 0
+        return out.reshape(size, n, *out.shape[1:]), 0
     bind = functools.partial(primitive.bind, geometry=geometry)
 
     def in_turn(*args):
