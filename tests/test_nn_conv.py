@@ -57,7 +57,7 @@ cases = st.fixed_dictionaries({
 
 
 @pytest.mark.parametrize('name', PAIRS)
-@settings(max_examples=9, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=7, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(case=cases)
 def test_each_form_equals_flax_in_value_and_derivatives(name, case):
     # With room for the kernel in whatever a crop leaves.
@@ -71,7 +71,7 @@ def test_each_form_equals_flax_in_value_and_derivatives(name, case):
     # In float64, since XLA's own float32 convolutions go wrong at some paddings on a CPU.
     with jax.enable_x64(True):
         expected = derivatives(theirs, *map(jnp.float64, arguments))
-    for tile in (1, 2, None) if isinstance(case['padding'], str) else (1, 2):
+    for tile in (1, 2, None):
         with pytest.MonkeyPatch.context() as patch:
             forced(patch, tile)
             assert relative_all(derivatives(ours, *arguments), expected) < 1e-5, tile
