@@ -48,9 +48,17 @@ class Geometry(NamedTuple):
 
 
 def _native_convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    return lax.conv_general_dilated(
-        x, kernel, geometry.strides, geometry.pads, dimension_numbers=_NUMBERS
-    )
+    # XLA's convolutions go wrong on a CPU where a padding is negative, in a gradient of theirs too.
+    fields = zip(*geometry[:4], (low for low, _ in geometry.pads), strict=True)
+    within, beyond = [], []
+    for size, k, out, s, low in fields:
+        high = s * (out - 1) + k - size - low
+        near = (min(max(low, 0), k - 1), min(max(high, 0), k - 1))
+        within.append(near)
+        beyond.append((low - near[0], high - near[1]))
+    if any(map(any, beyond)):
+        x = products.pad(x, beyond)
+    return lax.conv_general_dilated(x, kernel, geometry.strides, within, dimension_numbers=_NUMBERS)
 
 
 def _native_adjoint(y: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -130,7 +138,8 @@ def _on_cpu(fast: Callable, native: Callable, primitive: Primitive) -> Callable:
             sizes = (len(a), a.shape[3], b.shape[3])
         else:
             sizes = (len(a), *(x if primitive is _ADJOINT else y).shape[2:])
-        tile = best_tile(geometry, *sizes, a.dtype)
+        # Nothing to multiply leaves nothing to infer a shape from.
+        tile = best_tile(geometry, *sizes, a.dtype) if a.size and b.size else None
         return native(a, b, geometry) if tile is None else fast(a, b, axes_of(geometry, tile))
 
     return apply
@@ -142,9 +151,10 @@ def _batched(primitive: Primitive, native: Callable, args, dims, geometry: Geome
     args = [a if d is None else jnp.moveaxis(a, d, 0) for a, d in zip(args, dims, strict=True)]
     axes = [None if d is None else 0 for d in dims]
     if primitive is not _CORRELATE and axes == [0, None]:
-        images = args[0].reshape(-1, *args[0].shape[2:])
+        n = args[0].shape[1]
+        images = args[0].reshape(size * n, *args[0].shape[2:])
         out = primitive.bind(images, args[1], geometry=geometry)
-        return out.reshape(size, -1, *out.shape[1:]), 0
+        return out.reshape(size, n, *out.shape[1:]), 0
     bind = functools.partial(primitive.bind, geometry=geometry)
 
     def in_turn(*args):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import lecun_normal, zeros_init
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from genjax.nn.bilinear import Geometry, adjoint, convolve
@@ -23,6 +24,13 @@ def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     return first, second
 
 
+def _strides(strides: int | Sequence[int]) -> tuple[int, int]:
+    each = (strides, strides) if isinstance(strides, int) else tuple(strides)
+    if len(each) != 2 or min(each) < 1:
+        raise ValueError(f'expected one or two strides >= 1, got {strides!r}')
+    return _pair(each)
+
+
 def _explicit(padding: Padding) -> list[tuple[int, int]]:
     """A padding that is not a name, as pairs of low and high."""
     each: Sequence = (padding, padding) if isinstance(padding, int) else padding
@@ -31,12 +39,17 @@ def _explicit(padding: Padding) -> list[tuple[int, int]]:
     return [_pair(p) for p in each]
 
 
-def _check(x: Array, kernel: Array) -> None:
+def _check(x: ArrayLike, kernel: ArrayLike) -> tuple[Array, Array]:
+    """Both as arrays of JAX, if they fit."""
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(
             f'expected x [b, h, w, c] and kernel [kh, kw, c, features], '
             f'got {x.shape} and {kernel.shape}'
         )
+    if x.dtype != kernel.dtype:
+        raise ValueError(f'expected x and kernel of one dtype, got {x.dtype} and {kernel.dtype}')
+    return x, kernel
 
 
 def conv(
@@ -54,11 +67,12 @@ def conv(
       padding: 'SAME', 'VALID', a number, or a pair of (low, high).
 
     Raises:
-      ValueError: shapes or padding do not fit.
+      ValueError: shapes, dtypes, strides or padding do not fit.
     """
-    _check(x, kernel)
-    sizes, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
+    x, kernel = _check(x, kernel)
+    sizes, kernels, steps = x.shape[1:3], kernel.shape[:2], _strides(strides)
     if isinstance(padding, str):
+        _check_name(padding)
         pads = lax.padtype_to_pads(sizes, kernels, steps, padding)
     else:
         pads = _explicit(padding)
@@ -86,10 +100,10 @@ def conv_transpose(
       padding: 'SAME', 'VALID', a number, or a pair of (low, high), of the dilated x.
 
     Raises:
-      ValueError: shapes or padding do not fit.
+      ValueError: shapes, dtypes, strides or padding do not fit.
     """
-    _check(x, kernel)
-    out, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
+    x, kernel = _check(x, kernel)
+    out, kernels, steps = x.shape[1:3], kernel.shape[:2], _strides(strides)
     if isinstance(padding, str):
         dilated = [_transposed_padding(k, s, padding) for k, s in zip(kernels, steps, strict=True)]
     else:
@@ -110,15 +124,19 @@ def _geometry(*fields: Sequence) -> Geometry:
     return Geometry(*(tuple(field) for field in fields))
 
 
+def _check_name(padding: str) -> None:
+    if padding not in ('SAME', 'VALID'):
+        raise ValueError(f"expected padding 'SAME', 'VALID' or two pairs, got {padding!r}")
+
+
 def _transposed_padding(k: int, s: int, padding: str) -> tuple[int, int]:
     """As `lax.conv_transpose` pads: SAME makes `s n` of n, VALID `s n + max(k - s, 0)`."""
+    _check_name(padding)
     if padding == 'SAME':
         total = k + s - 2
         low = k - 1 if s > k - 1 else -(-total // 2)
-    elif padding == 'VALID':
-        total, low = k + s - 2 + max(k - s, 0), k - 1
     else:
-        raise ValueError(f"expected padding 'SAME', 'VALID' or two pairs, got {padding!r}")
+        total, low = k + s - 2 + max(k - s, 0), k - 1
     return low, total - low
 
 
@@ -136,6 +154,7 @@ class _Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h2 w2 features']:
+        x = jnp.asarray(x)
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param('kernel', self.kernel_init, shape)
         y = self.function(x, kernel.astype(x.dtype), self.strides, self.padding)
