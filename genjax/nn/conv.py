@@ -37,6 +37,8 @@ def _check(x: Array, kernel: Array) -> None:
             f'expected x [b, h, w, c] and kernel [kh, kw, c, features], '
             f'got {x.shape} and {kernel.shape}'
         )
+    if x.dtype != kernel.dtype:
+        raise ValueError(f'expected x and kernel of one dtype, got {x.dtype} and {kernel.dtype}')
 
 
 def conv(
@@ -54,7 +56,7 @@ def conv(
       padding: 'SAME', 'VALID', a number, or a pair of (low, high).
 
     Raises:
-      ValueError: shapes or padding do not fit.
+      ValueError: shapes, dtypes or padding do not fit.
     """
     _check(x, kernel)
     sizes, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
@@ -86,7 +88,7 @@ def conv_transpose(
       padding: 'SAME', 'VALID', a number, or a pair of (low, high), of the dilated x.
 
     Raises:
-      ValueError: shapes or padding do not fit.
+      ValueError: shapes, dtypes or padding do not fit.
     """
     _check(x, kernel)
     out, kernels, steps = x.shape[1:3], kernel.shape[:2], _pair(strides)
