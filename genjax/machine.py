@@ -4,6 +4,7 @@ Nothing here is done by an import: the command line, the experiments and the tes
 `own_process`, and whoever owns a process calls what they want of it.
 """
 
+import contextlib
 import ctypes
 import functools
 import platform
@@ -51,8 +52,11 @@ def tune_allocator() -> str:
 
 def _started() -> bool:
     """Whether XLA has started the threads that compute on a CPU."""
-    names = (path.read_text(encoding='utf-8') for path in Path('/proc/self/task').glob('*/comm'))
-    return any('XLA' in name for name in names)
+    for path in Path('/proc/self/task').glob('*/comm'):
+        with contextlib.suppress(OSError):  # A thread may end before its name is read.
+            if 'XLA' in path.read_text(encoding='utf-8'):
+                return True
+    return False
 
 
 def cache_compilations() -> str:

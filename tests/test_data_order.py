@@ -147,3 +147,8 @@ def test_bad_positions_are_refused(bad):
     name, value = next(iter(bad.items()))
     with pytest.raises(ValueError, match=f'expected .*{name} in .*{name}={value}'):
         data.indices(**{'n': 3, 'seed': 0, 'start': 0, 'count': 4} | bad)
+
+
+def test_numbers_of_numpy_do_not_overflow():
+    got = data.indices(np.int32(5), np.uint64(2**64 - 1), np.int32(7), np.int32(4))
+    np.testing.assert_array_equal(got, data.indices(5, 2**64 - 1, 7, 4))

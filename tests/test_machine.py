@@ -53,3 +53,8 @@ def test_flags_are_those_of_the_processor():
     assert machine.cpu_flags() is machine.cpu_flags()
     if platform.machine() == 'x86_64' and sys.platform == 'linux':
         assert 'sse2' in machine.cpu_flags()
+
+
+def test_a_thread_that_ends_meanwhile_is_passed_over(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine.Path, 'glob', lambda self, pattern: iter([tmp_path / 'comm']))
+    assert not machine._started()

@@ -33,6 +33,7 @@ def indices(n: int, seed: int, start: int, count: int) -> Int64[np.ndarray, 'cou
     Raises:
       ValueError: an argument out of its range.
     """
+    n, start, count = int(n), int(start), int(count)  # NumPy's would overflow.
     if not 0 <= count < 2**31:
         raise ValueError(f'expected count in [0, 2^31), got count={count}')
     return _shuffled(np, _loop, n, place(n, seed, start), count).astype(np.int64)
@@ -49,13 +50,14 @@ def place(n: int, seed: int, start: int) -> UInt32[np.ndarray, '5']:
     Raises:
       ValueError: an argument out of its range.
     """
+    n, seed, start = int(n), int(seed), int(start)  # NumPy's would overflow.
     if not (1 <= n < 2**31 and 0 <= seed < 2**64 and 0 <= start < n * 2**64):
         raise ValueError(
             'expected n in [1, 2^31), seed in [0, 2^64) and start in [0, 2^64 n), '
             f'got n={n}, seed={seed}, start={start}'
         )
-    epoch, offset = divmod(int(start), int(n))
-    halves = [half for word in (int(seed), epoch) for half in (word % 2**32, word >> 32)]
+    epoch, offset = divmod(start, n)
+    halves = [half for word in (seed, epoch) for half in (word % 2**32, word >> 32)]
     return np.array([*halves, offset], np.uint32)
 
 

@@ -9,7 +9,7 @@ others: every order of derivative is made of these three. On a CPU they are the 
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -165,6 +165,8 @@ def _batched(primitive: Primitive, native: Callable, args, dims, geometry: Geome
         return lax.map(one, jnp.arange(size))
 
     at_once = jax.vmap(lambda *args: native(*args, geometry), axes)
+    if size == 0:
+        return at_once(*args), 0
     return lax.platform_dependent(*args, cpu=in_turn, default=at_once), 0
 
 
@@ -199,6 +201,20 @@ _register(_ADJOINT, products.adjoint, _native_adjoint)
 _register(_CORRELATE, products.correlate, _native_correlate)
 
 
+def _varying(x: Array) -> frozenset[str]:
+    """The axes of the `shard_map` around, along which an array may differ."""
+    aval: Any = jax.typeof(x)
+    return aval.vma if hasattr(aval, 'vma') else aval.mat.varying  # JAX renamed it.
+
+
+def _bind(primitive: Primitive, a: Array, b: Array, geometry: Geometry) -> Array:
+    """The primitive of two arrays that vary along the same axes, as `shard_map` wants them."""
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    axes = _varying(a) | _varying(b)
+    a, b = (lax.pcast(x, tuple(axes - _varying(x)), to='varying') for x in (a, b))
+    return primitive.bind(a, b, geometry=geometry)
+
+
 def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """`y = conv(x, kernel)`.
 
@@ -207,7 +223,7 @@ def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
       kernel: `[kh, kw, c, features]`, of the dtype of x.
       geometry: of the convolution.
     """
-    return _CONVOLVE.bind(x, kernel, geometry=geometry)
+    return _bind(_CONVOLVE, x, kernel, geometry)
 
 
 def adjoint(y: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -218,7 +234,7 @@ def adjoint(y: Array, kernel: Array, geometry: Geometry) -> Array:
       kernel: `[kh, kw, c, features]`, of the dtype of y.
       geometry: of the convolution.
     """
-    return _ADJOINT.bind(y, kernel, geometry=geometry)
+    return _bind(_ADJOINT, y, kernel, geometry)
 
 
 def correlate(x: Array, y: Array, geometry: Geometry) -> Array:
@@ -229,7 +245,7 @@ def correlate(x: Array, y: Array, geometry: Geometry) -> Array:
       y: `[b, h, w, features]`, of the dtype of x.
       geometry: of the convolution.
     """
-    return _CORRELATE.bind(x, y, geometry=geometry)
+    return _bind(_CORRELATE, x, y, geometry)
 
 
 ad.defbilinear(
