@@ -15,12 +15,11 @@ if {tuned}:
     machine.tune_allocator()
 step = jax.jit(lambda x: (jnp.cumsum(x, 0) @ x).sum())
 x = jnp.ones((2048, 2048))
-for _ in range(8):
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     step(x).block_until_ready()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    step(x).block_until_ready()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(min(faults() for _ in range(30)))
 """
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
 
@@ -33,7 +32,7 @@ def answer(code):
 @glibc
 def test_a_tuned_allocator_saves_page_faults():
     plain, tuned = (int(answer(FAULTS.format(tuned=tuned))) for tuned in (False, True))
-    assert plain > 10_000 > 1000 > tuned
+    assert plain > 1000 > 100 > tuned  # of a step, once the heap has settled
 
 
 @glibc

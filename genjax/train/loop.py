@@ -98,7 +98,7 @@ def fit(
                 captured = recorder.capture(step, state, metrics)
             finally:
                 write()  # What was before, while this runs, and also where this fails.
-            write = captured
+            write, captured = captured, nothing  # Nothing else holds the state that is given away.
             if recorder.decides(step):
                 write()
                 write = nothing
