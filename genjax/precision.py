@@ -46,7 +46,8 @@ def mixed_precision(network: Network, precision: Precision = 'auto') -> Network:
             return network.apply(net, *inputs, key=key, train=train)
         low = Net(_cast(net.params, jnp.bfloat16), net.stats)
         out, after = network.apply(low, *_cast(inputs, jnp.bfloat16), key=key, train=train)
-        return _cast(out, jnp.float32), Net(net.params, after.stats)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), after.stats, net.stats)
+        return _cast(out, jnp.float32), Net(net.params, kept)
 
     return Network(network.init, apply)
 
@@ -55,6 +56,7 @@ def _cast(tree: PyTree, dtype: jnp.dtype) -> PyTree:
     """The tree with its floats of another size; whatever else is in it stays."""
 
     def cast(leaf):
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jnp.asarray(leaf, dtype) if floating else leaf
 
     return jax.tree.map(cast, tree)
