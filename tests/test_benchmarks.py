@@ -242,13 +242,12 @@ def test_every_target_is_there_and_takes_its_options():
 def test_an_epoch_sees_every_image(tmp_path):
     file = str(tmp_path / 'images.npy')
     np.save(file, np.arange(256).astype(np.uint8)[:, None, None] * np.ones((28, 28), np.uint8))
-    data, n = jax_vae.dispatches(file, 32, limit=4)
-    stacked = list(data(0))
-    assert n == 256
-    assert [len(batch['x']) for batch in stacked] == [4, 4]
-    seen = np.concatenate([np.ravel(batch['x'][..., 0, 0, 0]) for batch in stacked])
-    assert sorted(seen) == list(range(256))
-    assert sum(1 for _ in data(1)) == 2
+    images = genjax.data.from_arrays(np.load(file))
+    pieces, each = jax_vae.spans(images.size, 32, epochs=2, limit=4)
+    assert pieces == [(0, 4), (4, 4), (8, 4), (12, 4)]
+    for epoch in pieces[:each], pieces[each:]:
+        batches = [genjax.data.batches(images, 32, 0, *piece)['x'] for piece in epoch]
+        assert sorted(np.ravel([x[..., 0, 0, 0] for x in batches])) == list(range(256))
     torch = pytest.importorskip('torch')
     from experiments.benchmarks import torch_vae
 

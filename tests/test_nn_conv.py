@@ -96,19 +96,19 @@ def derivatives(module, x, kernel):
 
 
 GEOMETRIES = {
-    'a DCGAN layer': Geometry((8, 8), (4, 4), (4, 4), (2, 2), ((1, 1), (1, 1))),
-    'odd, unequal': Geometry((7, 9), (3, 5), (7, 4), (1, 2), ((1, 1), (0, 2))),
-    'a crop, and pixels left over': Geometry((9, 8), (3, 2), (3, 7), (2, 1), ((-1, 0), (1, -1))),
-    'strides beyond the kernel': Geometry((8, 9), (1, 2), (3, 3), (3, 3), ((0, 0), (-1, 1))),
+    'a DCGAN layer': Geometry((8, 8), (4, 4), (4, 4), (2, 2), (1, 1)),
+    'odd, unequal': Geometry((7, 9), (3, 5), (7, 4), (1, 2), (1, 0)),
+    'a crop, and pixels left over': Geometry((9, 8), (3, 2), (3, 7), (2, 1), (-1, 1)),
+    'strides beyond the kernel': Geometry((8, 9), (1, 2), (3, 3), (3, 3), (0, -1)),
 }
 
 
 def loops(geometry, x, kernel, y):
     """The three maps by their definition, in float64."""
     results = np.zeros_like(y), np.zeros_like(x), np.zeros_like(kernel)
-    lows = [low for low, _ in geometry.pads]
     for i, j, k, l in np.ndindex(*geometry.out, *geometry.kernel):  # noqa: E741
-        p, q = (s * n + m - low for s, n, m, low in zip(geometry.strides, (i, j), (k, l), lows))  # noqa: B905
+        fields = zip(geometry.strides, (i, j), (k, l), geometry.low, strict=True)
+        p, q = (s * n + m - low for s, n, m, low in fields)
         if 0 <= p < geometry.size[0] and 0 <= q < geometry.size[1]:
             results[0][:, i, j] += x[:, p, q] @ kernel[k, l]
             results[1][:, p, q] += y[:, i, j] @ kernel[k, l].T

@@ -37,21 +37,20 @@ class Geometry(NamedTuple):
       kernel: of the kernel.
       out: of y.
       strides: between windows.
-      pads: zeros before and after x, as (low, high); crops where negative.
+      low: zeros before x, or a crop where negative; what follows x is as far as `out` reaches.
     """
 
     size: Pair
     kernel: Pair
     out: Pair
     strides: Pair
-    pads: tuple[Pair, Pair]
+    low: Pair
 
 
 def _native_convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
     # XLA's convolutions go wrong on a CPU where a padding is negative, in a gradient of theirs too.
-    fields = zip(*geometry[:4], (low for low, _ in geometry.pads), strict=True)
     within, beyond = [], []
-    for size, k, out, s, low in fields:
+    for size, k, out, s, low in zip(*geometry, strict=True):
         high = s * (out - 1) + k - size - low
         near = (min(max(low, 0), k - 1), min(max(high, 0), k - 1))
         within.append(near)
@@ -86,11 +85,9 @@ def axes_of(geometry: Geometry, tile: int) -> products.Axes:
       geometry: of the convolution.
       tile: outputs of a tile on an axis of several taps.
     """
-    lows = [low for low, _ in geometry.pads]
-    fields = zip(geometry.size, geometry.kernel, geometry.out, geometry.strides, lows, strict=True)
     rows, columns = (
         products.Axis(size, kernel, out, s, low, tile if kernel > s else 1)
-        for size, kernel, out, s, low in fields
+        for size, kernel, out, s, low in zip(*geometry, strict=True)
     )
     return rows, columns
 
@@ -133,13 +130,9 @@ def _on_cpu(fast: Callable, native: Callable, primitive: Primitive) -> Callable:
     """The form of a map that is fastest on a CPU."""
 
     def apply(a, b, geometry):
-        x, y = (a, b) if primitive is not _ADJOINT else (b, a)
-        if primitive is _CORRELATE:
-            sizes = (len(a), a.shape[3], b.shape[3])
-        else:
-            sizes = (len(a), *(x if primitive is _ADJOINT else y).shape[2:])
+        c, features = (a.shape[3], b.shape[3]) if primitive is _CORRELATE else b.shape[2:]
         # Nothing to multiply leaves nothing to infer a shape from.
-        tile = best_tile(geometry, *sizes, a.dtype) if a.size and b.size else None
+        tile = best_tile(geometry, len(a), c, features, a.dtype) if a.size and b.size else None
         return native(a, b, geometry) if tile is None else fast(a, b, axes_of(geometry, tile))
 
     return apply

@@ -80,9 +80,10 @@ def conv(
         (size + low + high - k) // s + 1
         for size, (low, high), k, s in zip(sizes, pads, kernels, steps, strict=True)
     ]
+    lows = [low for low, _ in pads]
     if min(out) < 1:
         raise ValueError(f'expected an image no smaller than the kernel, got {x.shape}, {kernels}')
-    return convolve(x, kernel, _geometry(sizes, kernels, out, steps, pads))
+    return convolve(x, kernel, _geometry(sizes, kernels, out, steps, lows))
 
 
 def conv_transpose(
@@ -115,9 +116,9 @@ def conv_transpose(
     if min(sizes) < 1:
         raise ValueError(f'expected a result of one pixel or more, got {x.shape}, {kernels}')
     # The adjoint of the convolution whose kernel is this one turned round.
-    pads = [(k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernels, dilated, strict=True)]
+    lows = [k - 1 - low for k, (low, _) in zip(kernels, dilated, strict=True)]
     turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    return adjoint(x, turned, _geometry(sizes, kernels, out, steps, pads))
+    return adjoint(x, turned, _geometry(sizes, kernels, out, steps, lows))
 
 
 def _geometry(*fields: Sequence) -> Geometry:

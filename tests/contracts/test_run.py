@@ -34,28 +34,36 @@ def test_a_run_in_pieces_is_the_whole_run(subject):
     assert different([whole, metrics[0]], [parts, joined]) == []
 
 
+def row(states, i):
+    """One of many states, as arrays of its own."""
+    step, key = jnp.broadcast_to(states.step, (i + 1,)), jax.random.clone(states.key)
+    return jax.tree.map(lambda leaf: leaf[i], states.replace(step=step, key=key))
+
+
 def test_a_vmap_over_seeds_and_hypers_equals_one_run_each(subject):
-    starts = [subject.init(seed) for seed in range(4)]
+    starts = [subject.init(seed) for seed in range(4, 8)]
     hypers = [
         {name: value * jnp.float32(scale) for name, value in starts[0].hypers.items()}
         for scale in (0.5, 1.0, 1.5, 2.0)
     ]
     starts = [state.replace(hypers=own) for state, own in zip(starts, hypers, strict=True)]
-    before = [plain(state) for state in starts]
     # The number of the step is that of all runs: a lazy term stays lazy.
     axes = State(step=None, key=0, nets=0, ema=0, opt=0, memory=0, hypers=0, skipped=0)
-    batches = subject.stacked(0, 2)
-
-    def scan(state):
-        return jax.lax.scan(subject.model.train_step, state, batches)[0]
 
     @jax.jit
-    def together(states):
-        rows = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        return jax.vmap(scan, (axes,))(rows.replace(step=states[0].step))
+    def together(rows, batches):
+        def scan(state):
+            return jax.lax.scan(subject.model.train_step, state, batches)[0]
 
-    ends = plain(together(starts))
-    for i, start in enumerate(starts):
-        alone, _ = subject.run(start, [1, 1])
-        mine = {name: leaf[i] for name, leaf in ends.items()}
-        assert_same_update(before[i], mine, plain(alone))
+        return jax.vmap(scan, (axes,), axes)(rows)
+
+    rows = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts).replace(step=starts[0].step)
+    # Step by step from where all are: a rounding at the kink of one unit is seen in the next step.
+    for step in range(2):
+        ends = together(rows.replace(key=jax.random.clone(rows.key)), subject.stacked(step, 1))
+        for i in range(len(starts)):
+            start, end = (row(state, i) for state in (rows, ends))
+            before = plain(start)
+            alone, _ = subject.run(start, [1])
+            assert_same_update(before, plain(end), plain(alone))
+        rows = ends
