@@ -99,8 +99,7 @@ def cost(geometry: Geometry, tile: int, b: int, c: int, features: int, itemsize:
     for axis in axes:
         n, count = n * axis.tiles, count * len(axis.scheme.b)
     q = geometry.strides[0] * geometry.strides[1] * c
-    joined = axes[0].tile == axes[1].tile == 1
-    results = n * features * (1 if joined else count * geometry.strides[0])
+    results = n * features * (1 if products.is_joined(axes) else count * geometry.strides[0])
     moved = count * q * (n + features) + results
     return 2.0 * count * n * q * features + _PER_BYTE * itemsize * moved
 

@@ -6,6 +6,7 @@ products.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -15,28 +16,32 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from genjax.nn.bilinear import Geometry, adjoint, convolve
+from genjax.nn.products import wide
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 
 
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    first, second = (value, value) if isinstance(value, int) else value
-    return first, second
+def _each(value: int | Sequence) -> tuple:
+    """One number for both axes, or one for each."""
+    return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _strides(strides: int | Sequence[int]) -> tuple[int, int]:
-    each = (strides, strides) if isinstance(strides, int) else tuple(strides)
+def _strides(strides: int | Sequence[int]) -> tuple[int, ...]:
+    each = _each(strides)
     if len(each) != 2 or min(each) < 1:
         raise ValueError(f'expected one or two strides >= 1, got {strides!r}')
-    return _pair(each)
+    return each
 
 
-def _explicit(padding: Padding) -> list[tuple[int, int]]:
-    """A padding that is not a name, as pairs of low and high."""
-    each: Sequence = (padding, padding) if isinstance(padding, int) else padding
-    if len(each) != 2 or any(not isinstance(p, int) and len(p) != 2 for p in each):
+def _pads(padding: Padding, named: Callable[[str], Sequence]) -> Sequence[tuple[int, int]]:
+    """A padding as pairs of low and high; `named` makes those that have a name."""
+    if isinstance(padding, str):
+        pairs = named(padding) if padding in ('SAME', 'VALID') else []
+    else:
+        pairs = [_each(p) for p in _each(padding)]
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"expected padding 'SAME', 'VALID' or two pairs, got {padding!r}")
-    return [_pair(p) for p in each]
+    return pairs
 
 
 def _check(x: ArrayLike, kernel: ArrayLike) -> tuple[Array, Array]:
@@ -71,11 +76,7 @@ def conv(
     """
     x, kernel = _check(x, kernel)
     sizes, kernels, steps = x.shape[1:3], kernel.shape[:2], _strides(strides)
-    if isinstance(padding, str):
-        _check_name(padding)
-        pads = lax.padtype_to_pads(sizes, kernels, steps, padding)
-    else:
-        pads = _explicit(padding)
+    pads = _pads(padding, partial(lax.padtype_to_pads, sizes, kernels, steps))
     out = [
         (size + low + high - k) // s + 1
         for size, (low, high), k, s in zip(sizes, pads, kernels, steps, strict=True)
@@ -105,10 +106,8 @@ def conv_transpose(
     """
     x, kernel = _check(x, kernel)
     out, kernels, steps = x.shape[1:3], kernel.shape[:2], _strides(strides)
-    if isinstance(padding, str):
-        dilated = [_transposed_padding(k, s, padding) for k, s in zip(kernels, steps, strict=True)]
-    else:
-        dilated = _explicit(padding)
+    axes = list(zip(kernels, steps, strict=True))
+    dilated = _pads(padding, lambda name: [_transposed_padding(k, s, name) for k, s in axes])
     sizes = [
         s * (n - 1) + low + high + 2 - k
         for s, n, (low, high), k in zip(steps, out, dilated, kernels, strict=True)
@@ -125,14 +124,8 @@ def _geometry(*fields: Sequence) -> Geometry:
     return Geometry(*(tuple(field) for field in fields))
 
 
-def _check_name(padding: str) -> None:
-    if padding not in ('SAME', 'VALID'):
-        raise ValueError(f"expected padding 'SAME', 'VALID' or two pairs, got {padding!r}")
-
-
 def _transposed_padding(k: int, s: int, padding: str) -> tuple[int, int]:
     """As `lax.conv_transpose` pads: SAME makes `s n` of n, VALID `s n + max(k - s, 0)`."""
-    _check_name(padding)
     if padding == 'SAME':
         total = k + s - 2
         low = k - 1 if s > k - 1 else -(-total // 2)
@@ -161,9 +154,8 @@ class _Convolution(nn.Module):
         y = self.function(x, kernel.astype(x.dtype), self.strides, self.padding)
         if self.use_bias:
             bias = self.param('bias', self.bias_init, (self.features,)).reshape(1, 1, 1, -1)
-            # In float32 at least, so that the bias's gradient is summed in it.
-            wide = jnp.promote_types(x.dtype, jnp.float32)
-            y = (y.astype(wide) + bias.astype(wide)).astype(x.dtype)
+            # In a wide dtype, so that the bias's gradient is summed in it.
+            y = (y.astype(wide(x)) + bias.astype(wide(x))).astype(x.dtype)
         return y
 
 

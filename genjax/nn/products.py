@@ -70,17 +70,18 @@ def pad(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
-def _wide(x: Array) -> jnp.dtype:
+def wide(x: Array) -> jnp.dtype:
+    """The dtype in which sums of x are taken: float32 at least."""
     return jnp.promote_types(x.dtype, jnp.float32)
 
 
 def _dot(x: Array, y: Array, contract: tuple[int, int] = (1, 0)) -> Array:
     """A product of matrices over the named axes, summed in float32 at least."""
     dims = (((contract[0],), (contract[1],)), ((), ()))
-    return lax.dot_general(x, y, dims, preferred_element_type=_wide(x))
+    return lax.dot_general(x, y, dims, preferred_element_type=wide(x))
 
 
-def _is_joined(axes: Axes) -> bool:
+def is_joined(axes: Axes) -> bool:
     """Whether all products are parts of one."""
     return axes[0].tile == axes[1].tile == 1
 
@@ -97,7 +98,7 @@ def convolve(x: Array, kernel: Array, axes: Axes) -> Array:
     """`y = conv(x, kernel)`, [b, h, w, features]."""
     rows, columns = axes
     v, u = _inputs(x, axes), _kernels(kernel, axes)
-    if _is_joined(axes):
+    if is_joined(axes):
         y = _dot(jnp.concatenate(_flat(v), 1), jnp.concatenate(_flat(u), 0))
         return y.reshape(len(x), rows.out, columns.out, -1).astype(x.dtype)
     products = [functools.reduce(lax.add, map(_dot, *pair)) for pair in zip(v, u, strict=True)]
@@ -107,7 +108,7 @@ def convolve(x: Array, kernel: Array, axes: Axes) -> Array:
 def adjoint(y: Array, kernel: Array, axes: Axes) -> Array:
     """The x of `<x', x> = <conv(x', kernel), y>`: the gradient, and the transposed convolution."""
     u, lines = _kernels(kernel, axes), axes[0].stride
-    if _is_joined(axes):
+    if is_joined(axes):
         flat = _flat(u)
         p = _dot(y.reshape(-1, y.shape[3]), jnp.concatenate(flat, 0), (1, 1))
         pieces = _nested(jnp.split(p, len(flat), 1), lines)
@@ -120,7 +121,7 @@ def adjoint(y: Array, kernel: Array, axes: Axes) -> Array:
 def correlate(x: Array, y: Array, axes: Axes) -> Array:
     """The kernel of `<k', kernel> = <conv(x, k'), y>`: the kernel's gradient."""
     v = _inputs(x, axes)
-    if _is_joined(axes):
+    if is_joined(axes):
         flat = _flat(v)
         d = _dot(y.reshape(-1, y.shape[3]), jnp.concatenate(flat, 1), (0, 0))
         pieces = _nested([piece.T for piece in jnp.split(d, len(flat), 1)], axes[0].stride)
@@ -137,7 +138,7 @@ def _inputs(x: Array, axes: Axes) -> Pieces:
     b, _, _, c = x.shape
     widths = [(a.low, a.stride * a.blocks - a.low - a.size) for a in axes]
     x = pad(x, widths).reshape(b, rows.blocks, rows.stride, columns.blocks, columns.stride * c)
-    across = combine(rows.scheme.b, _tiles(x.astype(_wide(x)), 1, rows))
+    across = combine(rows.scheme.b, _tiles(x.astype(wide(x)), 1, rows))
     pieces = []
     for part in across:
         for piece in combine(columns.scheme.b, _tiles(part, 3, columns)):
@@ -189,7 +190,7 @@ def _kernels(kernel: Array, axes: Axes) -> Pieces:
     _, _, c, features = kernel.shape
     fill = [(0, a.taps * a.stride - a.kernel) for a in axes]
     shape = (rows.taps, rows.stride, columns.taps, columns.stride * c, features)
-    taps = jnp.pad(kernel, (*fill, (0, 0), (0, 0))).reshape(shape).astype(_wide(kernel))
+    taps = jnp.pad(kernel, (*fill, (0, 0), (0, 0))).reshape(shape).astype(wide(kernel))
     down = combine(rows.scheme.g, list(taps))
     return [
         list(piece.astype(kernel.dtype))
@@ -221,7 +222,7 @@ def _cotangents(y: Array, axes: Axes) -> list[Array]:
     y = pad(y, [(0, a.tile * a.tiles - a.out) for a in axes])
     y = y.reshape(b, rows.tiles, rows.tile, columns.tiles, columns.tile, features)
     down = combine(
-        transposed(rows.scheme.a), [y[:, :, i].astype(_wide(y)) for i in range(rows.tile)]
+        transposed(rows.scheme.a), [y[:, :, i].astype(wide(y)) for i in range(rows.tile)]
     )
     return [
         piece.astype(y.dtype).reshape(-1, features)
