@@ -108,7 +108,6 @@ def reading(file: str, batch: int = 128, streamed: bool = False) -> Task:
                 total, _ = next(ways)(total)
             total.block_until_ready()
 
-    run()
     return Task(run, each * pieces[0][1] * batch, {})
 
 

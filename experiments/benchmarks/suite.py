@@ -27,26 +27,36 @@ def peers(target: str, common: dict[str, Any], **options: Any) -> list[Contender
     ]
 
 
+def ours(target: str, common: dict[str, Any]) -> list[Contender]:
+    """genjax in either precision."""
+    return [
+        Contender(f'genjax, {name}', target, common | options, ours=True)
+        for name, options in (('float32', {}), ('bfloat16', {'precision': 'bfloat16'}))
+    ]
+
+
+def flax(target: str, common: dict[str, Any], bare: int, scanned: int) -> list[Contender]:
+    """genjax with Flax's convolutions, which are slow: in so many rounds each."""
+    name, options = "Flax's convolutions", common | {'flax': True}
+    return [
+        Contender(f'{name}, bare', target, options | {'scanned': False}, rounds=bare),
+        Contender(f'{name}, scanned', target, options, rounds=scanned),
+    ]
+
+
 def dcgan(size: int, width: int = 64, batch: int = 64, times: int = 2) -> Benchmark:
     """The training step of DCGAN."""
     common = {'size': size, 'width': width, 'batch': batch}
     scan = common | {'times': times}
-    flax = common | {'flax': True, 'times': 1}
     return Benchmark(
         f'dcgan{size}',
         f'DCGAN {size}x{size}x3, width {width}, batch {batch}: '
         'one update of the discriminator and one of the generator.',
         'step',
         (
-            Contender('genjax, float32', 'jax_gan:steps', scan, ours=True),
-            Contender(
-                'genjax, bfloat16', 'jax_gan:steps', scan | {'precision': 'bfloat16'}, ours=True
-            ),
+            *ours('jax_gan:steps', scan),
             *peers('torch_gan:steps', scan),
-            Contender(
-                "Flax's convolutions, bare", 'jax_gan:steps', flax | {'scanned': False}, rounds=2
-            ),
-            Contender("Flax's convolutions, scanned", 'jax_gan:steps', flax, rounds=1),
+            *flax('jax_gan:steps', common | {'times': 1}, bare=2, scanned=1),
         ),
     )
 
@@ -77,7 +87,6 @@ def vae(file: str, batch: int = 128, times: int = 100) -> list[Benchmark]:
     """The VAE of pytorch/examples: its step, and an epoch with the data."""
     common = {'batch': batch, 'times': times}
     data = {'file': file, 'batch': batch}
-    low = {'precision': 'bfloat16'}
     memory = {'fused': True, 'loads': False}
     return [
         Benchmark(
@@ -85,8 +94,7 @@ def vae(file: str, batch: int = 128, times: int = 100) -> list[Benchmark]:
             f'The VAE of pytorch/examples, 784-400-20-400-784, batch {batch}.',
             'step',
             (
-                Contender('genjax, float32', 'jax_vae:steps', common, ours=True),
-                Contender('genjax, bfloat16', 'jax_vae:steps', common | low, ours=True),
+                *ours('jax_vae:steps', common),
                 *peers('torch_vae:steps', common),
             ),
         ),
@@ -95,8 +103,7 @@ def vae(file: str, batch: int = 128, times: int = 100) -> list[Benchmark]:
             'An epoch of it, with its data: 60,000 images of 28x28.',
             'epoch',
             (
-                Contender('genjax, float32', 'jax_vae:epoch', data, ours=True),
-                Contender('genjax, bfloat16', 'jax_vae:epoch', data | low, ours=True),
+                *ours('jax_vae:epoch', data),
                 Contender('PyTorch, as its example', 'torch_vae:epoch', data, tuned=False),
                 Contender('PyTorch, fused Adam', 'torch_vae:epoch', data | {'fused': True}),
                 Contender('PyTorch, data in memory', 'torch_vae:epoch', data | memory),
@@ -113,21 +120,14 @@ def conv_vae(width: int = 32, batch: int = 128, times: int = 10) -> Benchmark:
     """genjax's convolutional VAE."""
     sizes = {'width': width, 'latent_dim': 32}
     common = {'network': 'convolutional', 'batch': batch, 'times': times, 'sizes': sizes}
-    flax = common | {'flax': True}
     return Benchmark(
         'conv_vae',
         f'A VAE of four convolutional layers, 28x28x1, width {width}, batch {batch}.',
         'step',
         (
-            Contender('genjax, float32', 'jax_vae:steps', common, ours=True),
-            Contender(
-                'genjax, bfloat16', 'jax_vae:steps', common | {'precision': 'bfloat16'}, ours=True
-            ),
+            *ours('jax_vae:steps', common),
             *peers('torch_vae:steps', common),
-            Contender(
-                "Flax's convolutions, bare", 'jax_vae:steps', flax | {'scanned': False}, rounds=3
-            ),
-            Contender("Flax's convolutions, scanned", 'jax_vae:steps', flax, rounds=2),
+            *flax('jax_vae:steps', common, bare=3, scanned=2),
         ),
     )
 
@@ -135,15 +135,12 @@ def conv_vae(width: int = 32, batch: int = 128, times: int = 10) -> Benchmark:
 def flax_vae(batch: int = 128, times: int = 100) -> Benchmark:
     """The VAE of Flax's examples."""
     common = {'batch': batch, 'times': times}
-    ours = common | {'sizes': {'hidden': (500,)}}
-    low = ours | {'precision': 'bfloat16'}
     return Benchmark(
         'flax_vae',
         f"The VAE of Flax's examples, 784-500-20-500-784, batch {batch}.",
         'step',
         (
-            Contender('genjax, float32', 'jax_vae:steps', ours, ours=True),
-            Contender('genjax, bfloat16', 'jax_vae:steps', low, ours=True),
+            *ours('jax_vae:steps', common | {'sizes': {'hidden': (500,)}}),
             Contender('Flax, as its example', 'jax_flax:steps', common, tuned=False),
             Contender('Flax, scanned', 'jax_flax:steps', common | {'scanned': True}),
         ),

@@ -156,10 +156,10 @@ def epoch(file: str, batch: int = 128, loads: bool = True, **tuning: bool) -> Ta
     """
     step = Step(net := dense(), Tuning(**tuning))
     pictures = loader(file, batch) if loads else None
-    cut = in_memory(file, batch)
+    batches = in_memory(file, batch) if pictures is None else lambda: (x for x, _ in pictures)
 
     def run():
-        for x in (x for x, _ in pictures) if pictures else cut():
+        for x in batches():
             step(x.to(DEVICE))
         finished()
 
