@@ -58,13 +58,24 @@ def test_a_non_finite_update_is_left_out_whole_and_counted(bad):
     assert again.skipped['fit'] == 1
 
 
-def test_an_update_that_overflows_is_left_out():
-    built = regression(optax.scale(-3e38))
+@pytest.mark.parametrize('rate', [np.nan, np.inf])
+def test_a_learning_rate_that_is_not_finite_is_left_out_and_counted(rate):
+    built = regression(optax.scale_by_learning_rate(lambda step: rate))
     state = built.init(KEY)
-    after, metrics = built.train_step(state, jax.tree.map(lambda x: 10 * x, pairs()))
+    after, metrics = built.train_step(state, pairs())
     assert jnp.isfinite(metrics['fit/grad_norm'])
     assert leaves_equal(after.nets, state.nets)
     assert metrics['fit/skipped'] == 1
+
+
+def test_elements_of_an_update_that_overflow_are_left_out():
+    built = regression(optax.scale(-3e38))
+    state = built.init(KEY)
+    after, _ = built.train_step(state, jax.tree.map(lambda x: 10 * x, pairs()))
+    old, new = (jax.tree.leaves(s.nets['net'].params) for s in (state, after))
+    assert all(np.isfinite(leaf).all() for leaf in new)
+    assert any((a == b).any() for a, b in zip(old, new, strict=True))
+    assert not leaves_equal(old, new)
 
 
 def test_skipped_updates_of_a_step_with_repeats_are_counted():

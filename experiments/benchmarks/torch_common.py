@@ -35,7 +35,13 @@ class Tuning(NamedTuple):
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def network(self, net: nn.Module) -> nn.Module:
-        """The network on the device, laid out and compiled."""
+        """The network on the device, laid out and compiled.
+
+        Raises:
+          RuntimeError: a precision that this processor only emulates, a hundred times slower.
+        """
+        if self.bfloat16 and not CUDA and torch.backends.cpu.get_cpu_capability() == 'AVX2':
+            raise RuntimeError('PyTorch emulates bfloat16 on a CPU without AVX-512')
         net = net.to(DEVICE).to(memory_format=self.format)
         return torch.compile(net) if self.compiled else net
 

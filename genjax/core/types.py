@@ -42,8 +42,8 @@ class State(struct.PyTreeNode):
       memory: what terms and players remember between steps, by `player/name`.
       hypers: float32 scalars that a sweep may `vmap` over, by `player/name`: the weights of terms,
         and `player/lr_scale`, which multiplies the player's updates.
-      skipped: number of updates not made since they, the loss or the gradient were not finite, by
-        player.
+      skipped: number of updates not made since their loss, gradient or learning rate was not
+        finite, by player.
     """
 
     step: Int[Array, '']

@@ -25,8 +25,9 @@ def model(
     """Networks and players put together.
 
     `train_step` updates the players in the order of `players`, each seeing what those before it
-    did. An update that is not finite, or whose loss or gradient is not, is left out whole and
-    counted. The key of a step is a pure function of the root key and the step's number.
+    did. An update whose loss, gradient or learning rate is not finite is left out whole and
+    counted, and so are single elements that are not finite. The key of a step is a pure function of
+    the root key and the step's number.
 
     Args:
       networks: by name.
@@ -156,28 +157,51 @@ def _play(name, player, state, parts, longest):
 
 
 def _update(name, player, state, key, batch):
-    """One update of one player, left out where it, the loss or the gradient is not finite."""
+    """One update of one player, left out where the loss or the gradient is not finite."""
     params = _params(state.nets, player)
     loss, grads, stats, memory, metrics = _gradient(player, state, params, key, batch)
-    norm = optax.tree.norm(grads)
-    scale = state.hypers[f'{name}/lr_scale']
-    optimizer = optax.with_extra_args_support(player.optimizer)
-    updates, opt = optimizer.update(grads, state.opt[name], params, lr_scale=scale)
-    updates = jax.tree.map(lambda u: scale.astype(u.dtype) * u, updates)
-    stepped = optax.apply_updates(params, updates)
-    nets = {n: Net(stepped[n], stats[n]) for n in player.trains}
-    new = state.replace(nets={**state.nets, **nets}, opt={**state.opt, name: opt}, memory=memory)
-    finite = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(updates))
-    new = _where(finite, new, state)
+    norm, scale = optax.tree.norm(grads), state.hypers[f'{name}/lr_scale']
+
+    def stepped():
+        optimizer = optax.with_extra_args_support(player.optimizer)
+        updates, opt = optimizer.update(grads, state.opt[name], params, lr_scale=scale)
+        updates = jax.tree.map(lambda u: scale.astype(u.dtype) * u, updates)
+        # Element by element: to know of them all first would be two more passes over memory.
+        kept = jax.tree.map(lambda u: jnp.where(jnp.isfinite(u), u, jnp.zeros_like(u)), updates)
+        # A learning rate that is not finite shows in any leaf.
+        finite = jnp.all(jnp.isfinite(min(jax.tree.leaves(updates), key=jnp.size)))
+        return optax.apply_updates(params, kept), opt, finite
+
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+    params, opt, finite = _if(finite, stepped, (params, state.opt[name], jnp.bool_(False)))
+    old = {n: state.nets[n].stats for n in player.trains}, state.memory
+    stats, memory = jax.tree.map(partial(jnp.where, finite), (stats, memory), old)
+    nets = {n: Net(params[n], stats[n]) for n in player.trains}
     skipped = state.skipped[name] + (~finite).astype(jnp.int32)
-    new = new.replace(skipped={**state.skipped, name: skipped})
+    new = state.replace(
+        nets={**state.nets, **nets},
+        opt={**state.opt, name: opt},
+        memory=memory,
+        skipped={**state.skipped, name: skipped},
+    )
     extra = {f'{name}/loss': loss, f'{name}/grad_norm': norm, f'{name}/skipped': skipped}
     return new, metrics | {k: jnp.asarray(v, jnp.float32) for k, v in extra.items()}
 
 
-def _where(condition, new, old):
-    """`new` where the condition holds, else `old`; leaves that are the same are not touched."""
-    return jax.tree.map(lambda a, b: a if a is b else jnp.where(condition, a, b), new, old)
+def _if(condition, new, old):
+    """`new()` where the condition holds, else `old`.
+
+    On a CPU by a branch, which saves passes over memory; elsewhere by selection, since there a
+    branch waits for the host.
+    """
+
+    def branch(condition):
+        return lax.cond(condition, new, lambda: old)
+
+    def select(condition):
+        return jax.tree.map(partial(jnp.where, condition), new(), old)
+
+    return lax.platform_dependent(condition, cpu=branch, default=select)
 
 
 def _gradient(player, state, params, key, batch):
