@@ -1,5 +1,6 @@
 """Exported models: what is in their folders, and that they are the models that were exported."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -49,7 +50,7 @@ def a_run(name, folder):
         'options': describe_options(recipe, options),
         'image_shape': list(SHAPE),
         'fingerprint': '0123456789abcdef',
-        'source': '/home/someone/private/digits.npz',
+        'source': '/home/someone/digits.npz',
         'held_out': 0.1,
         'held_out_source': None,
     }
@@ -74,8 +75,10 @@ def labels(run, n):
     return () if run.model.num_classes is None else (np.arange(n) % run.model.num_classes,)
 
 
-@pytest.mark.parametrize('n', [1, 3, 64])
-@pytest.mark.parametrize('name', sorted(ROWS))
+SIZES = [(name, n) for name in ('dcgan', 'conv_vae') for n in (1, 3, 64)]
+
+
+@pytest.mark.parametrize(('name', 'n'), [*SIZES, ('plain_dcgan', 3), ('vae', 3)])
 def test_its_functions_are_the_models_for_any_number_of_images(exports, name, n):
     run, folder = exports(name)
     exported, y = load_exported(folder), labels(run, n)
@@ -149,50 +152,43 @@ def test_weights_are_the_averaged_ones_of_the_networks_in_use(exports, name):
 WITHOUT_RECIPES = """
     import sys, types
     from pathlib import Path
+    import numpy
+    sys.modules['genjax'] = None  # An import of it fails.
+    exec(SNIPPET)
+    numpy.save(OUT / 'snippet.npy', images)
+
     for name in ('genjax', 'genjax.train'):  # Packages that import nothing by themselves.
-        package = types.ModuleType(name)
+        package = sys.modules[name] = types.ModuleType(name)
         package.__path__ = [str(Path(ROOT, *name.split('.')))]
-        sys.modules[name] = package
     for name in ('gan', 'vae', 'nn.conv', 'nn.linen', 'nn.dcgan', 'nn.mlp', 'nn.convnet',
                  'train.config', 'train.run', 'plots', 'data'):
-        sys.modules[f'genjax.{name}'] = None  # An import of it fails.
-    import jax
+        sys.modules[f'genjax.{name}'] = None
     from genjax.train.exported import load_exported
-    images = load_exported('.').sample(jax.random.key(0), 16, Y)
+    images = load_exported('.').sample(jax.random.key(0), 16)
+    numpy.save(OUT / 'loaded.npy', images)
 """
-POISONED = 'import sys; sys.modules["genjax"] = None\n'
-
-
-def run_in(folder, code, out):
-    """The images that a program makes in the folder."""
-    code += f'\nimport numpy\nnumpy.save({str(out)!r}, images)'
-    command = [sys.executable, '-W', 'error', '-c', code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return np.load(out)
 
 
 @pytest.mark.parametrize('name', ['dcgan', 'conv_vae'])
 def test_it_runs_without_the_code_of_its_recipe(exports, name, tmp_path):
+    """By what the card says, without genjax, and by what reads such folders."""
     run, folder = exports(name)
-    with_genjax, without = re.findall(
-        r'```python\n(.*?)```', (folder / 'README.md').read_text(), re.S
-    )
-    y = None if run.model.num_classes is None else np.arange(16) % run.model.num_classes
+    blocks = re.findall(r'```python\n(.*?)```', (folder / 'README.md').read_text(), re.DOTALL)
+    (snippet,) = (block for block in blocks if 'import genjax' not in block)
+    names = {'SNIPPET': snippet, 'ROOT': str(Path(genjax.__file__).parents[1])}
+    code = ''.join(f'{key} = {value!r}\n' for key, value in names.items())
+    code += f'from pathlib import Path\nOUT = Path({str(tmp_path)!r})\n'
+    command = [sys.executable, '-W', 'error', '-c', code + textwrap.dedent(WITHOUT_RECIPES)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
     key = jax.random.key(0)
-    expected = run.model.sample(run.state, key, 16, y)
-    code = textwrap.dedent(WITHOUT_RECIPES)
-    code = code.replace('ROOT', repr(str(Path(genjax.__file__).parents[1])))
-    code = code.replace('Y)', 'None)' if y is None else f'jax.numpy.asarray({y.tolist()}))')
-    np.testing.assert_allclose(run_in(folder, code, tmp_path / 'a.npy'), expected, atol=1e-5)
-    # The card's own words, with no genjax at all.
     z = jax.random.normal(key, (16, run.model.latent_dim))
     draw = run.model.generate if name == 'dcgan' else run.model.decode
-    expected = draw(run.state, z, *(() if y is None else (y,)))
-    np.testing.assert_allclose(
-        run_in(folder, POISONED + without, tmp_path / 'b.npy'), expected, atol=1e-5
-    )
-    assert 'genjax.load_exported' in with_genjax
+    expected = draw(run.state, z, *labels(run, 16))
+    np.testing.assert_allclose(np.load(tmp_path / 'snippet.npy'), expected, atol=1e-5)
+    expected = run.model.sample(run.state, key, 16)
+    np.testing.assert_allclose(np.load(tmp_path / 'loaded.npy'), expected, atol=1e-5)
 
 
 def test_facts_and_card_say_what_it_is(exports):
@@ -217,7 +213,8 @@ def test_facts_and_card_say_what_it_is(exports):
     assert 'digits.npz' in card
     assert config_hash(run.config) in card
     for path in folder.iterdir():
-        assert b'private' not in path.read_bytes(), 'where the data lay is told'
+        for place in (b'someone', b'.py', bytes(Path(genjax.__file__).parent)):
+            assert place not in path.read_bytes(), f'{path.name} tells where something lay'
 
 
 def test_the_command_exports_what_was_trained(tmp_path, capsys):
@@ -258,6 +255,12 @@ def copied(exports, tmp_path):
     return tmp_path
 
 
+def same_facts(damaged, whole):
+    """Whether two files are the same JSON: only blanks differ."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(damaged) == json.loads(whole)
+
+
 @pytest.mark.parametrize('name', FILES[1:])
 def test_a_damaged_folder_is_refused(copied, name):
     path, rng = copied / name, np.random.default_rng(0)
@@ -269,6 +272,8 @@ def test_a_damaged_folder_is_refused(copied, name):
         damaged.append(bytes(one))
     for data in damaged:
         path.write_bytes(data)
+        if same_facts(data, whole):
+            continue
         with pytest.raises(RunError, match='expected'):
             load_exported(copied)
     path.unlink()
@@ -350,8 +355,8 @@ def test_a_folder_is_written_whole_or_not_at_all(exports, tmp_path, monkeypatch,
     assert not there or not list(out.iterdir())
     export(run, out)
     assert [p.name for p in tmp_path.iterdir()] == ['out']
-    weights = [(folder / 'weights.safetensors').read_bytes() for folder in (out, whole)]
-    assert weights[0] == weights[1]
+    for path in whole.glob('*.stablehlo'):
+        assert path.read_bytes() == (out / path.name).read_bytes()
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(exports, tmp_path):

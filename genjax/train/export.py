@@ -146,22 +146,36 @@ def _lower(
     run: Run, platforms: tuple[Platform, ...]
 ) -> tuple[dict[str, np.ndarray], dict[str, jax.export.Exported]]:
     """The weights, `generator/params/Dense_0/kernel` and so on, and programs that take them all."""
+    functions = _functions(run.model)
     state = averaged(run.state).replace(ema={})
     (b,) = jax.export.symbolic_shape('b')
     labels = () if run.model.num_classes is None else (jax.ShapeDtypeStruct((b,), jnp.int32),)
     trimmed, inputs, used = {}, {}, set()
-    for name, function in _functions(run.model).items():
+    for name, function in functions.items():
         images_or_latents = jax.ShapeDtypeStruct((b, *function.shape), jnp.float32)
         inputs[name] = (images_or_latents, *labels)
         trimmed[name], names = _trim(function.apply, state, inputs[name])
         used |= names
     leaves = {name.removeprefix('nets/'): leaf for name, leaf in _named(state).items()}
     weights = {name: np.asarray(leaf) for name, leaf in leaves.items() if name in used}
-    programs = {
-        name: jax.export.export(jax.jit(program), platforms=platforms)(weights, *inputs[name])
-        for name, program in trimmed.items()
-    }
+    with _without_places():
+        programs = {
+            name: jax.export.export(jax.jit(program), platforms=platforms)(weights, *inputs[name])
+            for name, program in trimmed.items()
+        }
     return weights, programs
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Lowers without the paths of source files, which say where genjax lay on whose machine."""
+    option = 'jax_traceback_in_locations_limit'
+    limit = getattr(jax.config, option)
+    jax.config.update(option, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(option, limit)
 
 
 def _trim(
