@@ -132,8 +132,8 @@ def train(
             if latest is not None:
                 state = checkpoints.restore(latest, state)
             seen = view(model, trained, measured, seed)
-            text = functools.partial(origin, config, seed=seed) if provenance else lambda step: {}
-            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step), text)
+            says = functools.partial(origin, config, seed=seed) if provenance else _nothing
+            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step), says)
             traces = folder / 'profile' if profile else None
             finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
     return Run(model, finished.state, config, folder, finished)
@@ -187,6 +187,11 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     if sources.fingerprint(dataset) != (share if apart else config['fingerprint']):
         raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
     return dataset if apart else sources.split(dataset, share)[1]
+
+
+def _nothing(step: int) -> dict[str, str]:
+    """What pictures say that are not to tell their origin."""
+    return {}
 
 
 def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset, Config]:
