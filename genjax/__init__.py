@@ -4,9 +4,12 @@ from genjax import augment, data, gan, machine, optim, plots, random, train, vae
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
 from genjax.precision import mixed_precision
+from genjax.train.export import export
+from genjax.train.exported import Exported, load_exported
 from genjax.train.run import Run, load
 
 __all__ = [
+    'Exported',
     'Net',
     'Network',
     'Player',
@@ -15,9 +18,11 @@ __all__ = [
     'Term',
     'augment',
     'data',
+    'export',
     'from_linen',
     'gan',
     'load',
+    'load_exported',
     'machine',
     'mixed_precision',
     'model',

@@ -1,4 +1,4 @@
-"""The command `genjax`: train, sample, reconstruct, interpolate.
+"""The command `genjax`: train, sample, reconstruct, interpolate, export.
 
 The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
 """
@@ -16,9 +16,11 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from genjax import plots
 from genjax.data import DataError
 from genjax.machine import own_process
-from genjax.train import Finished, RunError, held_out, load, pictures, train
-from genjax.train.config import options_of, recipes
+from genjax.train import Finished, Run, RunError, held_out, load, pictures, train
+from genjax.train.config import options_of, origin, recipes
 from genjax.train.errors import check_integers
+from genjax.train.export import PLATFORMS, Platform
+from genjax.train.export import export as write_export
 from genjax.train.parts import describe, kind_of, makers, parse
 
 # As shells count: what ends by a signal has 128 more than its number.
@@ -59,6 +61,7 @@ def sample(
     seed: int = 0,
     y: int | None = None,
     step: str = 'latest',
+    provenance: bool = True,
 ) -> None:
     """Draws samples of a run.
 
@@ -69,14 +72,21 @@ def sample(
       seed: of the noise.
       y: the class of all; by default a conditional model's classes go round the columns.
       step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
     """
     _check(out)
-    images = pictures.samples(load(run, _step(step)), n, seed, y)
-    plots.save_images(out, images)
+    loaded = load(run, _step(step))
+    images = pictures.samples(loaded, n, seed, y)
+    plots.save_images(out, images, text=_text(loaded, seed, provenance))
 
 
 def reconstruct(
-    run: RunFolder, out: Path, n: int = 32, data: str | None = None, step: str = 'latest'
+    run: RunFolder,
+    out: Path,
+    n: int = 32,
+    data: str | None = None,
+    step: str = 'latest',
+    provenance: bool = True,
 ) -> None:
     """Shows held-out images and a VAE's reconstructions below them.
 
@@ -86,13 +96,15 @@ def reconstruct(
       n: how many, or as many as were held out.
       data: where the data are, if they have moved.
       step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
     """
     _check(out)
     check_integers(1, n=n)
     loaded = load(run, _step(step))
     images = held_out(loaded, data)
     x, y = images.x[:n], None if images.y is None else images.y[:n]
-    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y))
+    text = _text(loaded, loaded.config['seed'], provenance)
+    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y), text=text)
 
 
 def interpolate(
@@ -103,6 +115,7 @@ def interpolate(
     seed: int = 0,
     y: int | None = None,
     step: str = 'latest',
+    provenance: bool = True,
 ) -> None:
     """Draws the ways between pairs of samples.
 
@@ -114,10 +127,36 @@ def interpolate(
       seed: of the samples.
       y: the class of all; by default a conditional model's classes in turn, one a row.
       step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
     """
     _check(out)
-    images = pictures.interpolations(load(run, _step(step)), rows, columns, seed, y)
-    plots.save_images(out, images, columns)
+    loaded = load(run, _step(step))
+    images = pictures.interpolations(loaded, rows, columns, seed, y)
+    plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
+
+
+def export(
+    run: RunFolder,
+    out: Path,
+    step: str = 'latest',
+    platforms: tuple[Platform, ...] = PLATFORMS,
+    licence: str = 'unknown',
+) -> None:
+    """Writes a model as a folder that runs without its recipe: StableHLO, safetensors and a card.
+
+    Args:
+      run: folder of the run.
+      out: a folder that is not there yet, or empty.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      platforms: that the programs are for.
+      licence: of the model, for the card.
+    """
+    write_export(load(run, _step(step)), out, platforms=platforms, licence=licence)
+    print(out)
+
+
+def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
+    return origin(run.config, int(run.state.step), seed) if provenance else {}
 
 
 def _check(out: Path) -> None:
@@ -178,7 +217,7 @@ def _commands() -> Any:
 
     train_command.__annotations__ = {'recipe': trained}
     train_command.__doc__ = 'Trains a recipe; a run that is there already is continued.'
-    others = [named(f.__name__, f) for f in (sample, reconstruct, interpolate)]
+    others = [named(f.__name__, f) for f in (sample, reconstruct, interpolate, export)]
     return Union[(named('train', train_command), *others)]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from genjax import data, plots
 from genjax.cli import main
 from genjax.train import load, pictures, train
-from genjax.train.config import options_of, recipes
+from genjax.train.config import options_of, origin, recipes
 from tests.contracts.subject import different
 
 TRAIN = ['--steps', '4', '--batch-size', '4', '--dispatch', '2']
@@ -69,6 +69,31 @@ def test_a_class_is_asked_for(runs, tmp_path):
     expected = pictures.samples(run, 64, 7, 2)
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
     assert not np.array_equal(expected, pictures.samples(run, 64, 7, 1))
+
+
+def text_of(path):
+    with Image.open(path) as image:
+        return image.text
+
+
+def test_images_say_which_model_made_them_unless_they_are_not_to(runs, source, tmp_path):
+    loaded = load(runs / 'vae')
+    said = origin(loaded.config, 4, 7)
+    assert text_of(runs / 'vae' / 'samples' / 'step_00000002.png') == origin(loaded.config, 2, 0)
+    for command in ('sample', 'interpolate'):
+        words = [command, str(runs / 'vae'), '--seed', '7', '--out', str(tmp_path / 'x.png')]
+        assert main(words) == 0
+        assert text_of(tmp_path / 'x.png') == said
+        assert main([*words, '--no-provenance']) == 0
+        assert text_of(tmp_path / 'x.png') == {}
+    words = ['reconstruct', str(runs / 'vae'), '--out', str(tmp_path / 'x.png')]
+    assert main(words) == 0
+    assert text_of(tmp_path / 'x.png') == origin(loaded.config, 4, 0)
+    words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source, *TRAIN]
+    assert main([*words, '--run', str(tmp_path / 'run'), '--no-provenance']) == 0
+    pictures = list((tmp_path / 'run').rglob('step_*.png'))
+    assert pictures
+    assert all(text_of(path) == {} for path in pictures)
 
 
 def test_reconstructions_are_of_held_out_images(runs, source, tmp_path):

@@ -131,6 +131,17 @@ def test_an_exported_program_serves_both_platforms():
     close(jax.jit(export.call)(x, kernel), conv(x, kernel, 2))
 
 
+@pytest.mark.parametrize('function', FUNCTIONS)
+def test_a_program_of_any_batch_size_is_the_plain_one(function):
+    f, (kernel,) = jax.jit(everything(function)), arrays((4, 4, 2, 3))
+    (b,) = jax.export.symbolic_shape('b')
+    x = jax.ShapeDtypeStruct((b, 6, 6, 2), jnp.float32)
+    export = jax.export.export(f, platforms=['cpu', 'cuda', 'tpu'])(x, kernel)
+    for n in (1, 5):
+        (x,) = arrays((n, 6, 6, 2))
+        close(jax.jit(export.call)(x, kernel), f(x, kernel))
+
+
 def layer(size, c, features, kernel=4, s=2, b=64, dtype=jnp.float32):
     out, total = -(-size // s), max((-(-size // s) - 1) * s + kernel - size, 0)
     low = (total // 2,) * 2

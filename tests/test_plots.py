@@ -127,6 +127,23 @@ def test_png_round_trip(tmp_path, channels):
     assert files(tmp_path / 'new') == ['a.png']
 
 
+def test_a_png_carries_text_on_request(tmp_path):
+    path, image = tmp_path / 'x.png', np.zeros((2, 3, 3, 1), np.uint8)
+    text = {'Software': 'genjax', 'Model': 'Modèle 画'}
+    plots.save(path, image[0], text=text)
+    with Image.open(path) as saved:
+        assert saved.text == text
+    plots.save(path, image[0])
+    with Image.open(path) as saved:
+        assert saved.text == {}
+    plots.save_images(path, image, text=text)
+    with Image.open(path) as saved:
+        assert saved.text == text
+    plots.save_pairs(path, image, image, text=text)
+    with Image.open(path) as saved:
+        assert saved.text == text
+
+
 def test_small_images_are_enlarged_pixel_by_pixel(tmp_path):
     for size, scale in (((9, 7), 8), ((242, 100), 3), ((500, 100), 1), ((10, 900), 1)):
         image = images(1, (*size, 1))[0]

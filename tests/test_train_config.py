@@ -5,9 +5,18 @@ import json
 import jax
 import pytest
 
+import genjax
 from genjax import gan
 from genjax.train import RunError
-from genjax.train.config import build, describe_options, differences, find_recipe, recipes
+from genjax.train.config import (
+    build,
+    config_hash,
+    describe_options,
+    differences,
+    find_recipe,
+    origin,
+    recipes,
+)
 
 SHAPE = (28, 28, 1)
 
@@ -75,3 +84,20 @@ def test_differences_are_named_by_their_path():
         'options.width: the run has 4, the command says 8',
         'seed: the run has 0, the command says 1',
     ]
+
+
+def test_the_hash_of_a_config_is_of_what_it_is_and_not_of_where_the_data_lie():
+    config = {'recipe': 'vae', 'seed': 1, 'source': '/a', 'held_out_source': None}
+    mark = config_hash(config)
+    # printf '{"recipe": "vae", "seed": 1}' | sha256sum
+    assert mark == '84ca6c81f2a22b24'
+    assert config_hash(dict(reversed(config.items()))) == mark
+    assert config_hash({**config, 'source': '/b', 'held_out_source': '/c'}) == mark
+    assert config_hash({**config, 'seed': 2}) != mark
+    assert origin(config, 30, 5) == {
+        'Software': f'genjax {genjax.__version__}',
+        'Model': 'vae',
+        'Config': mark,
+        'Step': '30',
+        'Seed': '5',
+    }

@@ -159,7 +159,7 @@ def _sampling(generator, latent_dim, num_classes):
     def generate(state, z, y=None):
         if z.ndim != 2 or z.shape[1] != latent_dim:
             raise ValueError(f'expected noise z [n, {latent_dim}], got {z.shape}')
-        y = check_labels(y, len(z), num_classes)
+        y = check_labels(y, z.shape[0], num_classes)
         net = averaged(state).nets['generator']
         return apply_labelled(generator, net, z, y, train=False)[0].astype(jnp.float32)
 
@@ -177,8 +177,8 @@ def _scoring(discriminator, image_shape, num_classes):
     @jax.jit
     def score(state, x, y=None):
         x = scale(x, image_shape)
-        y = check_labels(y, len(x), num_classes)
+        y = check_labels(y, x.shape[0], num_classes)
         out, _ = apply_labelled(discriminator, state.nets['discriminator'], x, y, train=False)
-        return jnp.mean(out.logits.reshape(len(x), -1), axis=1)
+        return jnp.mean(out.logits.reshape(x.shape[0], -1), axis=1)
 
     return score

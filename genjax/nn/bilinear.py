@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import export, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
@@ -27,6 +27,8 @@ _MOST_TAPS = 4
 # What moving one byte costs, in operations of a product; both as measured by
 # `python -m experiments.benchmarks --only forms`.
 _PER_BYTE = 20
+# Images that a program of any batch size, as `jax.export` makes one, is taken to see.
+_USUAL_BATCH = 64
 
 
 class Geometry(NamedTuple):
@@ -130,8 +132,10 @@ def _on_cpu(fast: Callable, native: Callable, primitive: Primitive) -> Callable:
 
     def apply(a, b, geometry):
         c, features = (a.shape[3], b.shape[3]) if primitive is _CORRELATE else b.shape[2:]
+        images = _USUAL_BATCH if export.is_symbolic_dim(a.shape[0]) else a.shape[0]
         # Nothing to multiply leaves nothing to infer a shape from.
-        tile = best_tile(geometry, len(a), c, features, a.dtype) if a.size and b.size else None
+        empty = 0 in (*a.shape, *b.shape)
+        tile = None if empty else best_tile(geometry, images, c, features, a.dtype)
         return native(a, b, geometry) if tile is None else fast(a, b, axes_of(geometry, tile))
 
     return apply

@@ -31,7 +31,7 @@ class ConvEncoder(nn.Module):
         for i in range(stages(x.shape[1:])[1]):
             h = nn.relu(Conv(self.width * 2**i, (4, 4), 2)(h))
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
-        h = with_labels(h.reshape(len(h), -1), y, self.num_classes)
+        h = with_labels(h.reshape(h.shape[0], -1), y, self.num_classes)
         h = nn.relu(nn.Dense(8 * self.width)(h))
         mean, log_var = (nn.Dense(self.latent_dim, name=name)(h) for name in ('mean', 'log_var'))
         return mean, log_var

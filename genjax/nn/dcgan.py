@@ -85,7 +85,7 @@ class DCGANDiscriminator(nn.Module):
     ) -> tuple[Float[Array, 'b'], Float[Array, 'b d']]:
         if self.norm not in _NORMS:
             raise ValueError(f'expected a norm among {_NORMS}, got {self.norm!r}')
-        y = check_labels(y, len(x), self.num_classes)
+        y = check_labels(y, x.shape[0], self.num_classes)
         h = x
         for i in range(stages(x.shape[1:])[1]):
             bias = i == 0 or self.norm == 'none'
@@ -93,7 +93,7 @@ class DCGANDiscriminator(nn.Module):
             h = nn.leaky_relu(self._normalize(h, train) if i else h, 0.2)
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         features = jnp.sum(h, axis=(1, 2))
-        logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(len(h), -1))[:, 0]
+        logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(h.shape[0], -1))[:, 0]
         if y is not None and self.num_classes is not None:
             embed = nn.Embed(self.num_classes, features.shape[1], embedding_init=_KERNEL)
             logits += jnp.sum(embed(y) * features, axis=1)

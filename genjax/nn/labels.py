@@ -42,7 +42,7 @@ def with_labels(
     Raises:
       ValueError: labels do not fit.
     """
-    y = check_labels(y, len(h), num_classes)
+    y = check_labels(y, h.shape[0], num_classes)
     if y is None or num_classes is None:
         return h
     return jnp.concatenate([h, scale * jax.nn.one_hot(y, num_classes, dtype=h.dtype)], axis=1)

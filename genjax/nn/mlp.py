@@ -55,7 +55,7 @@ class MLPEncoder(nn.Module):
     def __call__(
         self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
-        h = with_labels((x.reshape(len(x), -1) + 1) / 2, y, self.num_classes)
+        h = with_labels((x.reshape(x.shape[0], -1) + 1) / 2, y, self.num_classes)
         h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
         mean, log_var = (
             nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name=name)(h)
@@ -93,4 +93,4 @@ class MLPDecoder(nn.Module):
         h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
         size = math.prod(self.output_shape)
         h = nn.Dense(size, kernel_init=self.kernel_init, bias_init=self.output_bias_init)(h)
-        return h.reshape(len(z), *self.output_shape)
+        return h.reshape(z.shape[0], *self.output_shape)

@@ -47,12 +47,12 @@ class BatchNorm(nn.Module):
                 var.value = self.momentum * var.value + (1 - self.momentum) * v
         else:
             m, v = mean.value, var.value
-        y = check_labels(y, len(x), self.num_classes)
+        y = check_labels(y, x.shape[0], self.num_classes)
         table = () if self.num_classes is None else (self.num_classes,)
         scale = self.param('scale', self.scale_init, (*table, c))
         bias = self.param('bias', zeros_init(), (*table, c))
         ones = (1,) * (x.ndim - 2)
-        rows = (len(x), *ones, c) if table else (1, *ones, c)
+        rows = (x.shape[0], *ones, c) if table else (1, *ones, c)
         scale, bias = (
             (leaf[y] if table else leaf).reshape(rows).astype(jnp.float32) for leaf in (scale, bias)
         )

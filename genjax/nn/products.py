@@ -100,9 +100,9 @@ def convolve(x: Array, kernel: Array, axes: Axes) -> Array:
     v, u = _inputs(x, axes), _kernels(kernel, axes)
     if is_joined(axes):
         y = _dot(jnp.concatenate(_flat(v), 1), jnp.concatenate(_flat(u), 0))
-        return y.reshape(len(x), rows.out, columns.out, -1).astype(x.dtype)
+        return y.reshape(x.shape[0], rows.out, columns.out, -1).astype(x.dtype)
     products = [functools.reduce(lax.add, map(_dot, *pair)) for pair in zip(v, u, strict=True)]
-    return _outputs(products, len(x), axes).astype(x.dtype)
+    return _outputs(products, x.shape[0], axes).astype(x.dtype)
 
 
 def adjoint(y: Array, kernel: Array, axes: Axes) -> Array:
@@ -115,7 +115,7 @@ def adjoint(y: Array, kernel: Array, axes: Axes) -> Array:
     else:
         n = _cotangents(y, axes)
         pieces = [[_dot(a, c, (1, 1)) for c in row] for a, row in zip(n, u, strict=True)]
-    return _add_inputs(pieces, len(y), axes).astype(y.dtype)
+    return _add_inputs(pieces, y.shape[0], axes).astype(y.dtype)
 
 
 def correlate(x: Array, y: Array, axes: Axes) -> Array:

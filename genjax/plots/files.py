@@ -1,7 +1,7 @@
 """Images and animations as files, written whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -56,37 +56,66 @@ def replacing(path: str | os.PathLike, *suffixes: str) -> Iterator[IO[bytes]]:
         beside.unlink(missing_ok=True)
 
 
-def save(path: str | os.PathLike, image: Images, scale: int | None = None) -> None:
+def save(
+    path: str | os.PathLike,
+    image: Images,
+    scale: int | None = None,
+    *,
+    text: Mapping[str, str] = {},
+) -> None:
     """Writes one image as a PNG; a reader sees the old file or the whole new one.
 
     Args:
       path: ends in .png; missing folders are made.
       image: `[h, w, c]`, uint8 or float in [-1, 1].
       scale: as in `picture`.
+      text: chunks of text by keyword, say `Software`.
 
     Raises:
       ValueError: a refused array, another suffix or `scale` < 1.
     """
     whole = picture(image, scale)
     with replacing(path, '.png') as file:
-        whole.save(file, 'PNG')
+        _write_png(file, whole, text)
 
 
-def save_images(path: str | os.PathLike, images: Images, columns: int | None = None) -> None:
+def _write_png(file: IO[bytes], image: Any, text: Mapping[str, str]) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    for keyword, value in text.items():
+        chunks.add_text(keyword, value)
+    image.save(file, 'PNG', pnginfo=chunks)
+
+
+def save_images(
+    path: str | os.PathLike,
+    images: Images,
+    columns: int | None = None,
+    *,
+    text: Mapping[str, str] = {},
+) -> None:
     """Writes images as a PNG of their grid, or as a .npz file with uint8 `x`, by the suffix.
 
     Args:
       path: ends in .png or .npz; missing folders are made.
       images: `[n, h, w, c]`, uint8 or float in [-1, 1].
       columns: images in a row of the grid; None makes it about square.
+      text: chunks of text by keyword, of a PNG.
 
     Raises:
       ValueError: a refused array or another suffix.
     """
-    _save(path, grid(images, columns), x=many(images))
+    _save(path, grid(images, columns), text, x=many(images))
 
 
-def save_pairs(path: str | os.PathLike, originals: Images, reconstructions: Images) -> None:
+def save_pairs(
+    path: str | os.PathLike,
+    originals: Images,
+    reconstructions: Images,
+    *,
+    text: Mapping[str, str] = {},
+) -> None:
     """Writes originals with their reconstructions below them as a PNG, or both as a .npz file with
     uint8 `x` and `reconstructions`, by the suffix.
 
@@ -94,18 +123,21 @@ def save_pairs(path: str | os.PathLike, originals: Images, reconstructions: Imag
       path: ends in .png or .npz; missing folders are made.
       originals: `[n, h, w, c]`, uint8 or float in [-1, 1].
       reconstructions: the same shape.
+      text: chunks of text by keyword, of a PNG.
 
     Raises:
       ValueError: a refused array, different shapes or another suffix.
     """
     sheet = pairs(originals, reconstructions)
-    _save(path, sheet, x=many(originals), reconstructions=many(reconstructions))
+    _save(path, sheet, text, x=many(originals), reconstructions=many(reconstructions))
 
 
-def _save(path: str | os.PathLike, sheet: np.ndarray, **arrays: np.ndarray) -> None:
+def _save(
+    path: str | os.PathLike, sheet: np.ndarray, text: Mapping[str, str], **arrays: np.ndarray
+) -> None:
     with replacing(path, '.png', '.npz') as file:
         if Path(path).suffix.lower() == '.png':
-            picture(sheet).save(file, 'PNG')
+            _write_png(file, picture(sheet), text)
         else:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 

@@ -1,8 +1,10 @@
 """What a run is, as plain data: the recipe, its options, the data and the order."""
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -15,6 +17,7 @@ from genjax.train.parts import describe, kind_of, nearest, parse
 Config = dict[str, Any]
 # What recipes, Flax and optax raise of values that they cannot take.
 REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
+_PLACES = ('source', 'held_out_source')
 
 
 def recipes() -> dict[str, Callable]:
@@ -138,3 +141,39 @@ def differences(old: Config, new: Config, prefix: str = '') -> list[str]:
         elif a != b:
             lines.append(f'{name}: the run has {a!r}, the command says {b!r}')
     return lines
+
+
+def without_places(config: Config) -> Config:
+    """A config without where the data lie: that may change; what they are may not.
+
+    Args:
+      config: of a run.
+    """
+    return {name: value for name, value in config.items() if name not in _PLACES}
+
+
+def config_hash(config: Config) -> str:
+    """16 hex digits of the SHA-256 of a config; where the data lie does not count.
+
+    Args:
+      config: of a run.
+    """
+    text = json.dumps(without_places(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def origin(config: Config, step: int, seed: int) -> dict[str, str]:
+    """What an image says of where it comes from, in PNG text chunks.
+
+    Args:
+      config: of the run.
+      step: of the state.
+      seed: of the noise.
+    """
+    return {
+        'Software': f'genjax {version("genjax-models")}',
+        'Model': config['recipe'],
+        'Config': config_hash(config),
+        'Step': str(step),
+        'Seed': str(seed),
+    }

@@ -1,7 +1,7 @@
 """What a training leaves in its run's folder, and shows."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
@@ -60,13 +60,23 @@ class Recorder:
       checkpoints: of the run.
       pace: how long, and what how often.
       start: the step that training goes on from; what lies beyond it is removed.
+      text: what the pictures of a step say of themselves, in PNG text chunks.
 
     Attributes:
       early: what was logged says that training should end.
     """
 
-    def __init__(self, folder: Path, view: View, checkpoints: Checkpoints, pace: Pace, start: int):
+    def __init__(
+        self,
+        folder: Path,
+        view: View,
+        checkpoints: Checkpoints,
+        pace: Pace,
+        start: int,
+        text: Callable[[int], Mapping[str, str]],
+    ):
         self.folder, self.view, self.checkpoints, self.pace = folder, view, checkpoints, pace
+        self.text = text
         self.sample_every, self.eval_every = periods(pace)
         for name in _PICTURES:
             for step, picture in _pictures(folder / name):
@@ -81,7 +91,8 @@ class Recorder:
 
         def write():
             for name, image in finish().items():
-                plots.save(self.folder / name / f'step_{step:08d}.png', image)
+                path = self.folder / name / f'step_{step:08d}.png'
+                plots.save(path, image, text=self.text(step))
 
         return write
 

@@ -1,6 +1,7 @@
 """Runs: a folder with a model in training, that can be started, continued and loaded."""
 
 import contextlib
+import functools
 import json
 import numbers
 import os
@@ -14,7 +15,16 @@ from genjax import data as sources
 from genjax.core import State
 from genjax.data import Dataset
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.config import REFUSALS, Config, build, describe_options, differences, find_recipe
+from genjax.train.config import (
+    REFUSALS,
+    Config,
+    build,
+    describe_options,
+    differences,
+    find_recipe,
+    origin,
+    without_places,
+)
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.loop import Finished, fit
 from genjax.train.pace import Pace
@@ -22,7 +32,6 @@ from genjax.train.recorder import Recorder
 from genjax.train.views import view
 
 _CONFIG, _CHECKPOINTS = 'config.json', 'checkpoints'
-_PLACES = ('source', 'held_out_source')  # where the data lie may change; what they are may not
 _KEYS = {
     'recipe': str,
     'options': dict,
@@ -66,6 +75,7 @@ def train(
     eval_every: int = 0,
     patience: int = 0,
     profile: bool = False,
+    provenance: bool = True,
     **options: Any,
 ) -> Run:
     """Trains a recipe on data, in a folder; a run that is there already is continued.
@@ -86,6 +96,7 @@ def train(
       patience: evaluations without a better bound (a VAE), or in which training images are known
         by heart (a GAN), after which training ends; 0 for never.
       profile: write a trace of a few dispatches after the first into the folder's `profile`.
+      provenance: pictures say in PNG text chunks which model made them.
       **options: of the recipe.
 
     Raises:
@@ -121,7 +132,8 @@ def train(
             if latest is not None:
                 state = checkpoints.restore(latest, state)
             seen = view(model, trained, measured, seed)
-            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step))
+            says = functools.partial(origin, config, seed=seed) if provenance else _nothing
+            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step), says)
             traces = folder / 'profile' if profile else None
             finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
     return Run(model, finished.state, config, folder, finished)
@@ -175,6 +187,11 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     if sources.fingerprint(dataset) != (share if apart else config['fingerprint']):
         raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
     return dataset if apart else sources.split(dataset, share)[1]
+
+
+def _nothing(step: int) -> dict[str, str]:
+    """What pictures say that are not to tell their origin."""
+    return {}
 
 
 def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset, Config]:
@@ -251,8 +268,8 @@ def _agree(folder: Path, config: Config, recipe: Callable) -> None:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
     elif lines := differences(
-        {**old, **dict.fromkeys(_PLACES), 'options': describe_options(recipe, old['options'])},
-        {**config, **dict.fromkeys(_PLACES)},
+        without_places({**old, 'options': describe_options(recipe, old['options'])}),
+        without_places(config),
     ):
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
     partial = folder / f'.{_CONFIG}'

@@ -235,14 +235,14 @@ def _generation(parts, settings):
     @jax.jit
     def encode(state, x, y=None):
         x = scale(x, settings.image_shape)
-        y = check_labels(y, len(x), settings.num_classes)
+        y = check_labels(y, x.shape[0], settings.num_classes)
         return parts.encode(averaged(state), key, x, y, False)[0]
 
     @jax.jit
     def decode(state, z, y=None):
         if z.ndim != 2 or z.shape[1] != settings.latent_dim:
             raise ValueError(f'expected latents z [n, {settings.latent_dim}], got {z.shape}')
-        y = check_labels(y, len(z), settings.num_classes)
+        y = check_labels(y, z.shape[0], settings.num_classes)
         return parts.decode(averaged(state), key, z, y, False)[0].mean.astype(jnp.float32)
 
     @partial(jax.jit, static_argnames='n')

@@ -1,0 +1,140 @@
+"""Exported models: programs and weights that run without the code of their recipes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from genjax.images import scale
+from genjax.nn.labels import check_labels
+from genjax.random import stream
+from genjax.train.errors import RunError
+
+Facts = dict[str, Any]
+FORMAT = 'genjax export 1'
+FACTS, WEIGHTS, PROGRAM = 'model.json', 'weights.safetensors', '.stablehlo'
+_PROGRAMS = ('generate', 'encode', 'decode')
+_FILES = {WEIGHTS, *(name + PROGRAM for name in _PROGRAMS)}
+
+
+class Exported(NamedTuple):
+    """A model as pure, jitted functions of its inputs alone; the weights are within.
+
+    Attributes:
+      facts: what the folder's `model.json` says.
+      sample: `(key, n, y=None) -> images` [n, h, w, c], float32 in [-1, 1]; for a key those of the
+        model's own `sample`. Without `y` a conditional model draws labels evenly.
+      generate: of a GAN, `(z, y=None) -> images`, z [n, latent_dim] from N(0, I).
+      encode: of a VAE, `(x, y=None) -> {'mean': [b, latent_dim], 'log_var': ...}`, the parameters
+        of q(z | x) by name; x are images, uint8 or float in [-1, 1].
+      decode: of a VAE, `(z, y=None) -> images`, the mean of p(x | z).
+    """
+
+    facts: Facts
+    sample: Callable[..., Float[Array, 'n h w c']]
+    generate: Callable[..., Float[Array, 'n h w c']] | None = None
+    encode: Callable[..., dict[str, Array]] | None = None
+    decode: Callable[..., Float[Array, 'n h w c']] | None = None
+
+
+def load_exported(folder: str | os.PathLike) -> Exported:
+    """A model that `export` has written. Only data are read: no recipe, no pickle.
+
+    Args:
+      folder: of the exported model.
+
+    Raises:
+      RunError: the folder holds no exported model, or one with damaged or foreign files.
+    """
+    import safetensors.numpy
+
+    folder = Path(folder).expanduser()
+    facts = _facts(folder)
+    try:
+        files = {name: _read(folder / name, mark) for name, mark in facts['files'].items()}
+        # On the device once, not with each call.
+        weights = jax.device_put(safetensors.numpy.load(files.pop(WEIGHTS)))
+        programs = {
+            name.removesuffix(PROGRAM): jax.export.deserialize(bytearray(data)).call
+            for name, data in files.items()
+        }
+        return _assemble(facts, {k: partial(jax.jit(f), weights) for k, f in programs.items()})
+    except RunError:
+        raise
+    except Exception as error:  # What forged files raise is of many kinds.
+        raise RunError(f'{folder}: expected an exported model, got {error!r}') from error
+
+
+def digest(facts: Facts) -> str:
+    """The SHA-256 of facts but that digest itself, which is their `sha256`."""
+    plain = {name: value for name, value in facts.items() if name != 'sha256'}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _facts(folder: Path) -> Facts:
+    path = folder / FACTS
+    if not path.is_file():
+        raise RunError(f'expected an exported model in {folder}, got no {FACTS} there')
+    try:
+        facts = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f'{path}: expected the facts of an exported model, got {error!r}') from error
+    found = facts.get('format') if isinstance(facts, dict) else None
+    if found != FORMAT:
+        raise RunError(f'{path}: expected the format {FORMAT!r}, got {found!r}')
+    if facts.get('sha256') != digest(facts):
+        raise RunError(f'{path}: expected the facts as they were exported, got others')
+    return facts
+
+
+def _read(path: Path, mark: str) -> bytes:
+    if path.name not in _FILES or not path.is_file():
+        raise RunError(f'{path}: expected a file of an exported model, got none')
+    data = path.read_bytes()
+    if (found := hashlib.sha256(data).hexdigest()) != mark:
+        raise RunError(f'{path}: expected the file with SHA-256 {mark}, got {found}')
+    return data
+
+
+def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
+    """The functions of a model, which check their inputs as the model itself does."""
+    latent_dim, num_classes = facts['latent_dim'], facts['num_classes']
+    image_shape = tuple(facts['image_shape'])
+
+    def latents(z):
+        z = jnp.asarray(z, jnp.float32)
+        if z.ndim != 2 or z.shape[1] != latent_dim:
+            raise ValueError(f'expected latents z [n, {latent_dim}], got {z.shape}')
+        return z
+
+    def checked(program, prepare):
+        def apply(a, y=None):
+            a = prepare(a)
+            y = check_labels(y, len(a), num_classes)
+            return program(a) if y is None else program(a, y)
+
+        return apply
+
+    def images(x):
+        return scale(jnp.asarray(x), image_shape)
+
+    functions = {
+        name: checked(program, images if name == 'encode' else latents)
+        for name, program in programs.items()
+    }
+    draw = functions['decode' if 'decode' in functions else 'generate']
+
+    def sample(key, n, y=None):
+        z = jax.random.normal(stream(key, 'z'), (n, latent_dim))
+        if num_classes is not None and y is None:
+            y = jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
+        return draw(z, y)
+
+    return Exported(facts, sample, **functions)
