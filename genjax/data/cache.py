@@ -22,7 +22,7 @@ from jaxtyping import UInt8
 
 from genjax.data.errors import DataError
 
-BLOCK = 128  # images
+BLOCK = 32  # images; an interrupt waits for one in each thread
 # Of the host's memory: what takes no more is loaded.
 SHARE = 0.25
 _IMAGES, _BLOCKS, _MANIFEST = 'images.npy', 'blocks.txt', 'manifest.json'
@@ -70,7 +70,7 @@ def kept(
     Args:
       folder: in a folder that belongs to the source; made if need be.
       facts: for the manifest, JSON values.
-      shape: says `(n, h, w, c)`; only asked where nothing is there.
+      shape: says `(n, h, w, c)`; only asked where not all is there.
       convert: makes the images of some rows, and says which it could not make; called in threads.
 
     Raises:
@@ -80,11 +80,12 @@ def kept(
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
             images, bad = _open(folder, shape), {}
-            hashes, trusted = _written(folder)
+            written, trusted = _written(folder)
+            hashes = written
             small = images.nbytes <= SHARE * _memory()
             if small or not trusted:  # What is read anyway is checked anyway.
-                hashes, bad = _complete(folder, images, hashes, convert)
-            if not (bad or trusted):
+                hashes, bad = _complete(folder, images, written, convert)
+            if not bad and not (trusted and hashes == written):
                 _finish(folder, facts, hashes)
             if not bad:
                 (folder / _BLOCKS).unlink(missing_ok=True)
@@ -114,15 +115,17 @@ def _alone(folder: Path) -> Iterator[None]:
 def _open(folder: Path, shape: Callable[[], Shape]) -> np.ndarray:
     """The mapped images, of zeros where they have never been written."""
     path = folder / _IMAGES
+    # Until all is converted, what could not be read may become readable, and be coloured.
+    wanted = None if (folder / _MANIFEST).is_file() else shape()
     try:
         images = np.load(path, mmap_mode='r', allow_pickle=False)
-        if images.ndim == 4 and images.dtype == np.uint8:
+        if images.dtype == np.uint8 and images.ndim == 4 and wanted in (None, images.shape):
             return images
     except (OSError, ValueError, EOFError):
         pass  # There is none, or a damaged one.
     # Not over the old file, which another process may have mapped.
     path.unlink(missing_ok=True)
-    np.lib.format.open_memmap(path, 'w+', np.uint8, shape())
+    np.lib.format.open_memmap(path, 'w+', np.uint8, wanted or shape())
     return np.load(path, mmap_mode='r')
 
 
@@ -168,7 +171,7 @@ def _complete(
                     file.seek(start + rows.start * images[0].nbytes)
                     file.write(made.data)
                     file.flush()
-                if made is not None and not bad:  # Only now: a process that dies before has lost it.
+                if made is not None and not bad:  # Who dies before this line has lost the block.
                     lines.write(f'{len(marks) - 1} {mark}\n')
                     lines.flush()
                 bar.update(len(rows))

@@ -57,8 +57,7 @@ def from_folder(path: str | os.PathLike, image_size: int | None = None) -> Datas
     """
     dataset, bad = read_folder(path, image_size)
     if bad:
-        lines = [f'{name!r}: {why}' for name, why in bad.items()]
-        raise _refusal(Path(path), 'readable images', lines, len(lines) + dataset.size)
+        raise _unreadable(Path(path), bad, len(bad) + dataset.size)
     return dataset
 
 
@@ -91,6 +90,8 @@ def read_folder(
             lambda: (len(files), *_shape(root, files, image_size)),
             lambda rows, shape: _convert(root, files, rows, shape, image_size),
         )
+    if len(bad) == len(files):
+        raise _unreadable(root, {files[row].name: why for row, why in bad.items()}, len(files))
     if bad:
         good = np.setdiff1d(np.arange(len(files)), [*bad])
         images, y = select(images, good), None if y is None else y[good]
@@ -164,7 +165,7 @@ def _labels(root: Path, files: list[File]) -> tuple[tuple[str, ...] | None, np.n
     if flat:
         raise DataError(
             f'{root}: expected images in the folder or in a folder for each class, '
-            f'got {len(flat)} in the folder, say {flat[0]!r}, and {len(files) - len(flat)} in others'
+            f'got {len(flat)} in the folder, say {flat[0]!r}, and {len(files) - len(flat)} below it'
         )
     classes, y = np.unique([name for name, _, _ in names], return_inverse=True)
     return tuple(map(str, classes)), y.astype(np.int32)
@@ -198,6 +199,11 @@ def _convert(
             raise DataError(f'{root}: {sizes(out.shape, image.shape)} in {name!r}')
         out[:] = image
     return images, bad
+
+
+def _unreadable(root: Path, bad: dict[str, str], count: int) -> DataError:
+    lines = [f'{name!r}: {why}' for name, why in bad.items()]
+    return _refusal(root, 'readable images', lines, count)
 
 
 def _refusal(root: Path, expected: str, lines: list[str], count: int) -> DataError:

@@ -1,9 +1,7 @@
 """What a source holds: counts, classes, the range of values, duplicates, unreadable files."""
 
 import hashlib
-import os
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np

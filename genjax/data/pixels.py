@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from genjax.data.errors import DataError
 
-FORMATS = ('PNG', 'JPEG', 'WEBP')
+FORMATS = ('JPEG', 'PNG', 'WEBP')
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 _LARGEST = 1 << 14
 
@@ -103,8 +103,8 @@ def fit(image: Any, size: int | None) -> UInt8[np.ndarray, 'h w c']:
 
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return array.reshape(*array.shape[:2], -1)
+    # Half the time of `numpy.asarray`, which small images notice.
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
 
 
 def reason(error: Exception) -> str:
@@ -128,9 +128,7 @@ def sizes(expected: tuple[int, ...], got: tuple[int, ...]) -> str:
       got: the shape of another.
     """
     (a, b), (c, d) = expected[:2], got[:2]
-    return (
-        f'expected images of one size, or image_size to bring them to, got {b}x{a} and {d}x{c}'
-    )
+    return f'expected images of one size, or image_size to bring them to, got {b}x{a} and {d}x{c}'
 
 
 def resized(x: UInt8[np.ndarray, 'n h w c'], size: int) -> UInt8[np.ndarray, 'n size size c']:

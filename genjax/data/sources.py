@@ -1,7 +1,5 @@
 """Where images come from: arrays, files, folders, TFDS, and digits that a package carries."""
 
-"""Where images come from: arrays, files, and the digits that an installed package carries."""
-
 import difflib
 import importlib.util
 import os
