@@ -245,7 +245,8 @@ def test_of_many_bad_files_the_first_are_named(tmp_path):
     write(tmp_path, a=GREY)
     for i in range(9):
         (tmp_path / f'b{i}.png').touch()
-    with pytest.raises(DataError, match=r"(?s)got 9 others of 10:\n  'b0.*'b4.png'[^']*and 4 more$"):
+    message = r"(?s)got 9 others of 10:\n  'b0.*'b4.png'[^']*and 4 more$"
+    with pytest.raises(DataError, match=message):
         data.load(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """TensorFlow Datasets, read without TensorFlow."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -70,3 +71,18 @@ def test_without_its_package(monkeypatch):
     monkeypatch.setitem(sys.modules, 'tensorflow_datasets', None)
     with pytest.raises(DataError, match=r"the package tensorflow-datasets \(the extra 'tfds'\)"):
         data.load('tfds:mnist')
+
+
+def test_damaged_records_are_a_data_error(tfds, tmp_path, monkeypatch):
+    """Of the prepared data set a copy, whose records are cut off or changed."""
+    shutil.copytree(PREPARED / 'mnist' / '3.0.1', tmp_path / 'mnist' / '3.0.1')
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+    path = tmp_path / 'mnist' / '3.0.1' / 'mnist-test.array_record-00000-of-00001'
+    path.chmod(0o600)
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    changed[200_000:200_400] = bytes(400)
+    for content in (bytes(changed), whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match='tfds:mnist:test: '):
+            data.load('tfds:mnist:test')

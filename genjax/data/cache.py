@@ -61,6 +61,7 @@ def kept(
     facts: dict[str, Any],
     shape: Callable[[], Shape],
     convert: Convert,
+    threads: int,
 ) -> Kept:
     """The images of a folder of the cache; blocks that are not whole are converted first.
 
@@ -71,7 +72,8 @@ def kept(
       folder: in a folder that belongs to the source; made if need be.
       facts: for the manifest, JSON values.
       shape: says `(n, h, w, c)`; only asked where not all is there.
-      convert: makes the images of some rows, and says which it could not make; called in threads.
+      convert: makes the images of some rows, and says which it could not make.
+      threads: that call it.
 
     Raises:
       DataError: the cache cannot be written or read.
@@ -79,12 +81,12 @@ def kept(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
-            images, bad = _open(folder, shape), {}
+            images = _open(folder, shape)
             written, trusted = _written(folder)
-            hashes = written
+            hashes, bad = written, Unreadable()
             small = images.nbytes <= SHARE * _memory()
             if small or not trusted:  # What is read anyway is checked anyway.
-                hashes, bad = _complete(folder, images, written, convert)
+                hashes, bad = _complete(folder, images, written, convert, threads)
             if not bad and not (trusted and hashes == written):
                 _finish(folder, facts, hashes)
             if not bad:
@@ -112,7 +114,7 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open(folder: Path, shape: Callable[[], Shape]) -> np.ndarray:
+def _open(folder: Path, shape: Callable[[], Shape]) -> np.memmap:
     """The mapped images, of zeros where they have never been written."""
     path = folder / _IMAGES
     # Until all is converted, what could not be read may become readable, and be coloured.
@@ -143,7 +145,7 @@ def _written(folder: Path) -> tuple[list[str], bool]:
 
 
 def _complete(
-    folder: Path, images: np.ndarray, hashes: list[str], convert: Convert
+    folder: Path, images: np.memmap, hashes: list[str], convert: Convert, threads: int
 ) -> tuple[list[str], Unreadable]:
     """Converts the blocks whose bytes do not have their hash, and returns the hashes of all."""
     from tqdm import tqdm
@@ -158,9 +160,8 @@ def _complete(
         return rows, made, _hash(made), bad
 
     marks: list[str] = []
-    unreadable: Unreadable = {}
-    # Threads: Pillow decodes without the interpreter's lock, and a process would import JAX first.
-    pool = ThreadPoolExecutor(os.cpu_count())
+    unreadable = Unreadable()
+    pool = ThreadPoolExecutor(threads)
     bar = tqdm(total=n, unit='image', desc='converting', delay=1, disable=None)
     try:
         with bar, open(folder / _IMAGES, 'r+b') as file, open(folder / _BLOCKS, 'a') as lines:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import mimetypes
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from genjax.data.errors import DataError
 from genjax.data.pixels import SUFFIXES, check_size, decode, is_colour, reason, sizes, strict
 
 _SHOWN = 5  # files in a message
+_SMALL = 4096  # bytes of a file
 
 
 class File(NamedTuple):
@@ -89,6 +89,7 @@ def read_folder(
             facts,
             lambda: (len(files), *_shape(root, files, image_size)),
             lambda rows, shape: _convert(root, files, rows, shape, image_size),
+            _threads(files),
         )
     if len(bad) == len(files):
         raise _unreadable(root, {files[row].name: why for row, why in bad.items()}, len(files))
@@ -112,17 +113,16 @@ def listed(root: Path) -> list[File]:
     """
     files, refused = [], []
     try:
-        for path in _walk(root):
-            name = path.relative_to(root).as_posix()
-            if why := _unfit(root, path):
+        for name, entry in _walk(root):
+            if why := _unfit(root, entry):
                 refused.append(f'{name!r}: {why}')
-            elif path.suffix.lower() in SUFFIXES:
-                about = path.stat()
+            elif _is_image(entry):
+                about = entry.stat()
                 files.append(File(name, about.st_size, about.st_mtime_ns))
     except OSError as error:
         raise DataError(f'{root}: expected a folder to read, got {error}') from error
     if refused:
-        raise _refusal(root, 'PNG, JPEG and WebP files', refused, len(files) + len(refused))
+        raise _refusal(root, 'PNG, JPEG and WebP files', sorted(refused), len(files) + len(refused))
     if not files:
         raise DataError(
             f'{root}: expected PNG, JPEG or WebP images, or MNIST idx files, got none in the '
@@ -131,28 +131,32 @@ def listed(root: Path) -> list[File]:
     return sorted(files)
 
 
-def _walk(folder: str | os.PathLike) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
+def _walk(folder: str | Path, prefix: str = '') -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(str(folder)) as entries:
         for entry in entries:
             if entry.name.startswith('.'):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path)
+                yield from _walk(entry.path, f'{prefix}{entry.name}/')
             else:
-                yield Path(entry.path)
+                yield prefix + entry.name, entry
 
 
-def _unfit(root: Path, path: Path) -> str | None:
+def _is_image(entry: os.DirEntry) -> bool:
+    return entry.name.lower().endswith(SUFFIXES)
+
+
+def _unfit(root: Path, entry: os.DirEntry) -> str | None:
     """Why something must not lie in a folder of images, or None."""
-    kind = mimetypes.guess_type(path.name)[0] or ''
-    if path.is_symlink():
-        target = path.resolve()
+    if entry.is_symlink():
+        target = Path(entry.path).resolve()
         if not target.is_relative_to(root):
             return 'a link that leaves the folder'
         if not target.is_file():
             return 'a link to what is no file'
-    if path.suffix.lower() in SUFFIXES:
-        return None if stat.S_ISREG(path.stat().st_mode) else 'no regular file'
+    if _is_image(entry):
+        return None if entry.is_file() else 'no regular file'
+    kind = mimetypes.guess_type(entry.name)[0] or ''
     return f'an image of another kind ({kind})' if kind.startswith('image/') else None
 
 
@@ -183,6 +187,16 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
     return *(shape or (1, 1)), 1
 
 
+def _threads(files: list[File]) -> int:
+    """How many decode best: Pillow gives up the interpreter's lock only to decode.
+
+    Small files take longer to open than to decode, and threads would wait for each other. (Other
+    processes would not, but each would import JAX first.)
+    """
+    small = sum(file.size for file in files) < _SMALL * len(files)
+    return 1 if small else os.cpu_count() or 1
+
+
 def _convert(
     root: Path, files: list[File], rows: range, shape: cache.Shape, size: int | None
 ) -> tuple[np.ndarray, cache.Unreadable]:
@@ -191,7 +205,7 @@ def _convert(
     for row, out in zip(rows, images, strict=True):
         name = files[row].name
         try:
-            image = decode(root / name, shape[3], size)
+            image = decode(f'{root}/{name}', shape[3], size)
         except Exception as error:  # a damaged file raises a dozen kinds, by the byte that is wrong
             bad[row] = reason(error)
             continue

@@ -89,7 +89,8 @@ def examples(dataset: Dataset, columns: int = 10) -> UInt8[np.ndarray, 'n h w c'
     """
     if dataset.y is None:
         return dataset.x[: columns**2]
-    rows = np.full((dataset.num_classes, columns, *dataset.image_shape), 255, np.uint8)
+    count = int(dataset.y.max()) + 1
+    rows = np.full((count, columns, *dataset.image_shape), 255, np.uint8)
     for label, row in enumerate(rows):
         found = np.flatnonzero(dataset.y == label)[:columns]
         row[: len(found)] = dataset.x[found]

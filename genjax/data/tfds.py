@@ -111,7 +111,10 @@ def _read(
     n = len(examples)
     x, y = None, None if label is None else np.zeros(n, np.int64)
     for start in range(0, n, _CHUNK):
-        chunk = examples.__getitems__(list(range(start, min(start + _CHUNK, n))))
+        try:
+            chunk = examples.__getitems__(list(range(start, min(start + _CHUNK, n))))
+        except Exception as error:
+            raise DataError(f'{source}: expected whole records, got {_line(error)}') from error
         for row, example in enumerate(chunk, start):
             try:
                 pixels = decode(io.BytesIO(example[image]), channels, size)
