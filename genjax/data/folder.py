@@ -17,7 +17,7 @@ from genjax.data.errors import DataError
 from genjax.data.pixels import SUFFIXES, check_size, decode, is_colour, reason, sizes, strict
 
 _SHOWN = 5  # files in a message
-_SMALL = 4096  # bytes of a file
+_SMALL = 1400  # bytes of a file, say 48x48 pixels; see `_threads`
 
 
 class File(NamedTuple):
@@ -190,8 +190,8 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
 def _threads(files: list[File]) -> int:
     """How many decode best: Pillow gives up the interpreter's lock only to decode.
 
-    Small files take longer to open than to decode, and threads would wait for each other. (Other
-    processes would not, but each would import JAX first.)
+    Small files take longer to open than to decode, and threads would wait for each other. Other
+    processes would not, but each would import JAX first.
     """
     small = sum(file.size for file in files) < _SMALL * len(files)
     return 1 if small else os.cpu_count() or 1
