@@ -56,16 +56,64 @@ def translate(ratio: float = 0.125, fill: float = -1.0) -> Augment:
 
     def apply(memory, key, x):
         reach = [round(ratio * size) for size in x.shape[1:3]]
-        padded = jnp.pad(
-            x, ((0, 0), *((r, r) for r in reach), (0, 0)), constant_values=jnp.float32(fill)
-        )
-        highs = 2 * jnp.array(reach) + 1
-        starts = jax.random.randint(key, (len(x), 2), 0, highs[None])
+        padded = jnp.pad(x, _rim(*reach), constant_values=jnp.float32(fill))
+        return _windows(key, padded, x.shape)
 
-        def crop(image, start):
-            return jax.lax.dynamic_slice(image, (start[0], start[1], 0), x.shape[1:])
+    return Augment(apply)
 
-        return jax.vmap(crop)(padded, starts)
+
+def crop(padding: int = 4) -> Augment:
+    """Pads each image by reflection, and crops it back at a random place.
+
+    Args:
+      padding: pixels on each side, >= 0 and less than height and width.
+    """
+
+    def apply(memory, key, x):
+        if not 0 <= padding < min(x.shape[1:3]):
+            raise ValueError(f'expected a padding in [0, {min(x.shape[1:3])}), got {padding}')
+        return _windows(key, jnp.pad(x, _rim(padding, padding), mode='reflect'), x.shape)
+
+    return Augment(apply)
+
+
+def _rim(rows: int, columns: int) -> tuple[tuple[int, int], ...]:
+    return ((0, 0), (rows, rows), (columns, columns), (0, 0))
+
+
+def _windows(key: Array, x: Array, shape: tuple[int, ...]) -> Array:
+    """A window `shape[1:]` of each image, at a random place."""
+    places = jnp.array(x.shape[1:3]) - jnp.array(shape[1:3]) + 1
+    starts = jax.random.randint(key, (len(x), 2), 0, places[None])
+
+    def window(image, start):
+        return jax.lax.dynamic_slice(image, (start[0], start[1], 0), shape[1:])
+
+    return jax.vmap(window)(x, starts)
+
+
+def cutout(ratio: float = 0.5, fill: float = 0.0) -> Augment:
+    """Covers a rectangle of each image, around a random pixel (DeVries and Taylor 2017,
+    https://arxiv.org/abs/1708.04552); near the rim a part of it lies outside.
+
+    Args:
+      ratio: the rectangle's share of height and width, in [0, 1].
+      fill: what covers it; 0 is grey.
+    """
+    if not 0 <= ratio <= 1:
+        raise ValueError(f'expected a ratio in [0, 1], got {ratio}')
+
+    def apply(memory, key, x):
+        sizes = jnp.array([round(ratio * size) for size in x.shape[1:3]])
+        places = jnp.array(x.shape[1:3])
+        firsts = jax.random.randint(key, (len(x), 2), 0, places[None]) - sizes[None] // 2
+
+        def covered(axis):
+            offsets = jnp.arange(x.shape[1 + axis])[None] - firsts[:, axis, None]
+            return (offsets >= 0) & (offsets < sizes[axis])
+
+        hole = covered(0)[:, :, None, None] & covered(1)[:, None, :, None]
+        return jnp.where(hole, jnp.asarray(fill, x.dtype), x)
 
     return Augment(apply)
 
@@ -82,6 +130,47 @@ def brightness(strength: float = 0.5) -> Augment:
         return x + shift
 
     return Augment(apply)
+
+
+def saturation(strength: float = 1.0) -> Augment:
+    """Scales an image's colours about the grey of each pixel by a random factor.
+
+    Args:
+      strength: the factor is in `[1 - strength, 1 + strength]`.
+    """
+
+    def apply(memory, key, x):
+        grey = x.mean(axis=3, keepdims=True)
+        return grey + _factors(key, len(x), strength) * (x - grey)
+
+    return Augment(apply)
+
+
+def contrast(strength: float = 0.5) -> Augment:
+    """Scales an image about its mean by a random factor.
+
+    Args:
+      strength: the factor is in `[1 - strength, 1 + strength]`.
+    """
+
+    def apply(memory, key, x):
+        mean = x.mean(axis=(1, 2, 3), keepdims=True)
+        return mean + _factors(key, len(x), strength) * (x - mean)
+
+    return Augment(apply)
+
+
+def _factors(key: Array, n: int, strength: float) -> Array:
+    return jax.random.uniform(key, (n, 1, 1, 1), minval=1 - strength, maxval=1 + strength)
+
+
+def colour(strength: float = 1.0) -> Augment:
+    """Brightness, saturation and contrast, in that order, of Zhao et al. 2020.
+
+    Args:
+      strength: 1 is that of the paper.
+    """
+    return chain(brightness(0.5 * strength), saturation(strength), contrast(0.5 * strength))
 
 
 def clip() -> Augment:

@@ -1,4 +1,4 @@
-"""The command `genjax`: train, sample, reconstruct, interpolate, export.
+"""The command `genjax`: train, sample, reconstruct, interpolate, export, data inspect.
 
 The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
 """
@@ -8,12 +8,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from genjax import plots
+from genjax import data, plots
 from genjax.data import DataError
 from genjax.machine import own_process
 from genjax.train import Finished, Run, RunError, held_out, load, pictures, train
@@ -159,6 +159,28 @@ def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
     return origin(run.config, int(run.state.step), seed) if provenance else {}
 
 
+def look_at_data(
+    command: tyro.conf.Positional[Literal['inspect']],
+    source: tyro.conf.Positional[str],
+    image_size: int | None = None,
+    out: Path | None = None,
+) -> None:
+    """Prints what a source of data holds: counts, classes, duplicates, unreadable files.
+
+    Args:
+      command: what to do with it.
+      source: as `--data` of `genjax train`.
+      image_size: height and width that images are scaled and cropped to.
+      out: a .png file for a grid, a row for a class, or a .npz file.
+    """
+    if out is not None:
+        _check(out)
+    report = data.inspect(source, image_size)
+    print(report)
+    if out is not None:
+        plots.save_images(out, data.examples(report.dataset), 10)
+
+
 def _check(out: Path) -> None:
     if out.suffix.lower() not in ('.png', '.npz'):
         raise RunError(f'expected a file that ends in .png or .npz, got {out}')
@@ -218,7 +240,8 @@ def _commands() -> Any:
     train_command.__annotations__ = {'recipe': trained}
     train_command.__doc__ = 'Trains a recipe; a run that is there already is continued.'
     others = [named(f.__name__, f) for f in (sample, reconstruct, interpolate, export)]
-    return Union[(named('train', train_command), *others)]
+    looked = named('data', look_at_data)
+    return Union[(named('train', train_command), *others, looked)]
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -144,7 +144,7 @@ def test_load_takes_what_is_in_memory():
 
 BAD_SOURCES = {
     'misspelt': ('digit', r"expected 'digits'.*got 'digit', .*did you mean 'digits'"),
-    'unknown': ('imagenet', r"expected 'digits', a .npz.*got 'imagenet', which does not exist$"),
+    'unknown': ('imagenet', r"expected 'digits', .* a .npz.*got 'imagenet', which does not exist$"),
     'number': (3, "expected 'digits'.*got int"),
     'nothing': (None, "expected 'digits'.*got NoneType"),
     'pair': ((IMAGES, [0] * 4), "expected 'digits'.*got tuple"),

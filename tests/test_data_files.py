@@ -108,7 +108,7 @@ def test_idx_labels_must_match_the_images(tmp_path):
 
 
 def test_a_directory_without_mnist(tmp_path):
-    with pytest.raises(DataError, match='expected a directory with train-images-idx3-ubyte'):
+    with pytest.raises(DataError, match='images, or MNIST idx files, got none in the folder'):
         data.load(tmp_path)
 
 

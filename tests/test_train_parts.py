@@ -70,7 +70,8 @@ def test_all_that_a_family_offers_can_be_named():
     offered = {'hinge', 'least_squares', 'minimax', 'non_saturating', 'relativistic', 'wasserstein'}
     offered |= {'wgan_gp', 'r1', 'r2', 'dragan', 'elbo', 'sampled_elbo', 'iwae', 'flip'}
     offered |= {'bernoulli', 'grey_bernoulli', 'gaussian', 'learned_gaussian'}
-    assert offered | {'discretized_logistic', 'translate', 'brightness'} <= named
+    offered |= {'discretized_logistic', 'translate', 'brightness', 'crop', 'colour', 'cutout'}
+    assert offered <= named
     assert not named & {'chain', 'log_weights', 'interpolate', 'zero_centered', 'play', 'normal'}
     assert all(hasattr(gan, n) or hasattr(vae, n) or hasattr(augment, n) for n in offered)
 

@@ -1,6 +1,7 @@
 """genjax against its peers on the same work, in turns, as ratios.
 
     python -m experiments.benchmarks [--only NAME ...] [--json FILE] [--mnist FOLDER]
+        [--jpegs FOLDER]
 
 All of it takes half an hour on 2 cores, most of that in torch.compile. Some peers need PyTorch (the
 extra `benchmarks`), and are left out without it. README.md beside this file says what is compared.
@@ -17,7 +18,7 @@ import numpy as np
 
 from experiments.benchmarks import report, starts
 from experiments.benchmarks.harness import Result, Worker, compete, has_torch, workers
-from experiments.benchmarks.suite import SUITE, benchmarks
+from experiments.benchmarks.suite import JPEGS, SUITE, benchmarks
 from experiments.benchmarks.task import Benchmark
 
 # Those that need fresh processes each time.
@@ -85,7 +86,10 @@ def measure(
 
 
 def main(
-    only: tuple[str, ...] = (), json_file: Path | None = None, mnist: Path | None = None
+    only: tuple[str, ...] = (),
+    json_file: Path | None = None,
+    mnist: Path | None = None,
+    jpegs: Path | None = None,
 ) -> None:
     """Times genjax and its peers in turns.
 
@@ -94,6 +98,7 @@ def main(
         measured first.
       json_file: where all figures go.
       mnist: a folder with MNIST's idx files; the embedded digits, repeated, without it.
+      jpegs: a folder of JPEG files; 10,000 are drawn without it.
     """
     if unknown := sorted(set(only) - set(NAMES)):
         sys.exit(f'expected names among {", ".join(NAMES)}, got {", ".join(unknown)}')
@@ -103,6 +108,8 @@ def main(
     if not has_torch():
         print('PyTorch is not installed: its contenders are left out.')
     with tempfile.TemporaryDirectory() as folder:
+        if jpegs is not None:
+            Path(folder, JPEGS).symlink_to(jpegs.resolve())
         done = measure(names, images(mnist, folder), lambda table: print(f'\n{table}', flush=True))
     if json_file is not None:
         results = [report.record(benchmark, results) for benchmark, results in done]

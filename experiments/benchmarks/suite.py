@@ -1,6 +1,7 @@
 """Who competes in what. Imports no framework: targets are named, and called in workers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.suite_layers import convs, forms, matmul
@@ -9,6 +10,7 @@ from experiments.benchmarks.task import LAST, LOW, Benchmark, Contender
 # Tunings of PyTorch, by what its users call them; the first is the code of its examples.
 EXAMPLE: dict[str, bool] = {}
 COMPILED = LAST | {'compiled': True}
+JPEGS = 'jpegs'  # a folder beside the file of images
 # What follows another: name, options, and whether the allocator is tuned.
 TUNINGS = [
     ('as its example', EXAMPLE, False),
@@ -187,6 +189,25 @@ def data(file: str, batch: int = 128) -> Benchmark:
     )
 
 
+def folder(jpegs: str) -> Benchmark:
+    """Image files into the cache, beside reading them alone."""
+    common = {'folder': jpegs}
+    return Benchmark(
+        'folder',
+        'A folder of JPEG files converted into the cache, and Pillow decoding them alone; the '
+        'target is 0.8 of its rate.',
+        'images',
+        (
+            Contender('genjax', 'jax_folder:converting', common, ours=True),
+            Contender('Pillow alone, in threads', 'jax_folder:decoding', common),
+            Contender(
+                'Pillow alone, in processes', 'jax_folder:decoding', common | {'processes': True}
+            ),
+        ),
+        rate=True,
+    )
+
+
 SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
     'matmul': lambda file: matmul(),
     'dcgan32': lambda file: dcgan(32, times=8),
@@ -199,6 +220,7 @@ SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
     'forms': lambda file: forms(),
     'memory': lambda file: memory(),
     'data': data,
+    'folder': lambda file: folder(str(Path(file).with_name(JPEGS))),
 }
 
 
@@ -207,7 +229,7 @@ def benchmarks(name: str, file: str) -> list[Benchmark]:
 
     Args:
       name: of `SUITE`.
-      file: uint8 images [n, 28, 28], npy.
+      file: uint8 images [n, 28, 28], npy; JPEG files may lie in the folder `JPEGS` beside it.
     """
     made = SUITE[name](file)
     return [made] if isinstance(made, Benchmark) else made

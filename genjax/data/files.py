@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from genjax.data.errors import DataError
+
 _CHUNK = 1 << 20
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message says what was expected and what came."""
 
 
 def existing(path: str | os.PathLike) -> Path:

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from genjax.data.dataset import Dataset
 from genjax.data.order import indices
-from genjax.data.sources import Dataset
 
 Batch = dict[str, Array]
 
@@ -46,7 +46,7 @@ def batches(
 
 
 def _take(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
-    batch = {'x': np.take(dataset.x, rows, axis=0)}
+    batch = {'x': dataset.x.take(rows, axis=0)}
     return batch if dataset.y is None else batch | {'y': np.take(dataset.y, rows)}
 
 
@@ -59,7 +59,7 @@ def stream(
     Closing the generator ends them.
 
     Args:
-      dataset: the examples, in memory or a `numpy.memmap`.
+      dataset: the examples, in memory or mapped from a file.
       batch_size: examples a step, >= 1.
       seed: of the order, in [0, 2^64).
       spans: `(start_step, steps)` of each, as in `batches`.

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, UInt32
 
-from genjax.data.sources import Dataset
+from genjax.data.dataset import Dataset, mapped
 
 # Of the device's memory; the rest is for the model.
 SHARE = 0.25
@@ -21,18 +20,10 @@ def fits(dataset: Dataset) -> bool:
     Args:
       dataset: any.
     """
-    if _mapped(dataset.x):
+    if mapped(dataset.x):
         return False
     limit = (jax.local_devices()[0].memory_stats() or {}).get('bytes_limit')
     return limit is None or dataset.x.nbytes <= SHARE * limit
-
-
-def _mapped(array: np.ndarray | None) -> bool:
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap):
-            return True
-        array = array.base  # type: ignore[assignment]
-    return False
 
 
 def on_device(dataset: Dataset) -> dict[str, Array]:

@@ -1,107 +1,27 @@
-"""Where images come from: arrays, files, and the digits that an installed package carries."""
+"""Where images come from: arrays, files, folders, TFDS, and digits that a package carries."""
 
 import difflib
-import hashlib
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int32, Shaped, UInt8
+from jaxtyping import Shaped
 
-from genjax.data.files import DataError, existing, read_idx, read_npz
+from genjax.data.dataset import Dataset, Rows, from_arrays, labels
+from genjax.data.errors import DataError
+from genjax.data.files import existing, read_idx, read_npz
+from genjax.data.folder import from_folder
+from genjax.data.pixels import check_size, resized
+from genjax.data.tfds import PREFIX, from_tfds
 
 _MNIST_TRAIN = ('train-images-idx3-ubyte', 'train-images.idx3-ubyte')
+_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz', '.7z', '.rar')
 _FORMS = (
-    "'digits', a .npz file with 'x', an MNIST idx file, a directory with the MNIST idx files, "
-    "a dict {'x': images, 'y': labels}, an array or a Dataset"
+    "'digits', 'tfds:NAME', a folder of images, a .npz file with 'x', an MNIST idx file, a folder "
+    "with the MNIST idx files, a dict {'x': images, 'y': labels}, an array or a Dataset"
 )
-
-
-class Dataset(NamedTuple):
-    """Images in memory.
-
-    Args:
-      x: images, uint8 `[n, h, w, c]` with 1 or 3 channels.
-      y: labels >= 0, int32 `[n]`, or None.
-      name: where they come from, for people to read.
-    """
-
-    x: UInt8[np.ndarray, 'n h w c']
-    y: Int32[np.ndarray, 'n'] | None
-    name: str
-
-    @property
-    def size(self) -> int:
-        """Number of examples; `len` of the tuple is that of its fields."""
-        return len(self.x)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """`(height, width, channels)`."""
-        _, height, width, channels = self.x.shape
-        return height, width, channels
-
-    @property
-    def num_classes(self) -> int | None:
-        """The greatest label + 1, or None without labels."""
-        return None if self.y is None else int(self.y.max()) + 1
-
-
-def from_arrays(x: Any, y: Any = None, name: str = 'array') -> Dataset:
-    """A dataset of arrays; floats in [-1, 1] become `round((x + 1) * 127.5)`.
-
-    Floats in [0, 1] cannot be told from floats in [-1, 1] and would come out as bright images:
-    scale them by `2 * x - 1` first.
-
-    Args:
-      x: images `[n, h, w]` or `[n, h, w, c]`, n >= 1, c = 1 or 3; uint8, or float in [-1, 1].
-      y: integer labels >= 0, `[n]`, or None.
-      name: where they come from, for messages and people.
-
-    Raises:
-      DataError: another shape, dtype or range.
-    """
-    if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
-        raise DataError(f'{name}: expected an array of images, got {type(x).__name__}')
-    x = np.asarray(x)
-    shape = (*x.shape, 1) if x.ndim == 3 else x.shape
-    if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
-        raise DataError(
-            f'{name}: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, '
-            f'got {x.shape}'
-        )
-    return Dataset(_bytes(x, name).reshape(shape), _labels(y, len(x), name), name)
-
-
-def _bytes(x: np.ndarray, name: str) -> np.ndarray:
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise DataError(f'{name}: expected images of uint8 or float in [-1, 1], got {x.dtype}')
-    if np.isnan(x).any():
-        raise DataError(f'{name}: expected images in [-1, 1], got NaN')
-    low, high = float(x.min()), float(x.max())
-    if low < -1 or high > 1:
-        raise DataError(
-            f'{name}: expected float images in [-1, 1], got values in [{low:g}, {high:g}]'
-        )
-    return np.rint((x.astype(np.float32) + 1) * 127.5).astype(np.uint8)
-
-
-def _labels(y: Any, n: int, name: str) -> np.ndarray | None:
-    if y is None:
-        return None
-    y = np.asarray(y)
-    if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(f'{name}: expected integer labels [{n}], got {y.dtype} {y.shape}')
-    if y.min() < 0 or y.max() > np.iinfo(np.int32).max:
-        raise DataError(
-            f'{name}: expected labels in [0, 2^31), got values in [{y.min()}, {y.max()}]'
-        )
-    return np.ascontiguousarray(y, np.int32)
 
 
 def digits() -> Dataset:
@@ -161,37 +81,82 @@ def _labels_beside(images: Path) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def load(source: str | os.PathLike | Dataset | dict | Shaped[Any, '...']) -> Dataset:
+def load(
+    source: str | os.PathLike | Dataset | dict | Shaped[Any, '...'], image_size: int | None = None
+) -> Dataset:
     """The dataset that `source` names or holds.
 
     Args:
-      source: `'digits'`; the path of a .npz file, of an idx file of images, or of a directory
-        with MNIST's idx files (its training set); a dict with `x` and perhaps `y`; an array of
-        images; or a Dataset. See `from_arrays` for what arrays may be.
+      source: `'digits'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; the path of a folder of images, of
+        a .npz file, of an idx file of images, or of a folder with MNIST's idx files (its training
+        set); a dict with `x` and perhaps `y`; an array of images; or a Dataset. See `from_folder`,
+        `from_tfds`, and `from_arrays` for what arrays may be.
+      image_size: height and width of the dataset, to which images are scaled and cropped as in
+        `from_folder`; None leaves them as they are.
 
     Raises:
       DataError: anything else, or data that is refused.
     """
+    check_size(image_size)
+    if not isinstance(source, (str, os.PathLike)):
+        return _fitted(_from_memory(source), image_size)
+    if source == 'digits':
+        return _fitted(digits(), image_size)
+    if str(source).startswith(PREFIX):
+        return from_tfds(str(source), image_size)
+    if is_folder(source):
+        return from_folder(source, image_size)
+    path = Path(source).expanduser()
+    return _fitted(_from_file(_mnist_in(path) or path), image_size)
+
+
+def is_folder(source: Any) -> bool:
+    """Whether a source is a folder of images.
+
+    Args:
+      source: as `load` takes it.
+    """
+    if not isinstance(source, (str, os.PathLike)) or source == 'digits':
+        return False
+    path = Path(source).expanduser()
+    return path.is_dir() and _mnist_in(path) is None
+
+
+def located(source: Any) -> str | None:
+    """What names a source from any folder; None of what is in memory.
+
+    Args:
+      source: as `load` takes it.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    if source == 'digits' or str(source).startswith(PREFIX):
+        return str(source)
+    return str(Path(source).expanduser().absolute())
+
+
+def _from_memory(source: Any) -> Dataset:
     if isinstance(source, Dataset):
-        return from_arrays(*source)
+        x = source.x if isinstance(source.x, Rows) else from_arrays(*source[:3]).x
+        return source._replace(x=x, y=labels(source.y, len(x), source.name))
     if isinstance(source, dict):
         if 'x' not in source or set(source) - {'x', 'y'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
         return from_arrays(source['x'], source.get('y'))
-    if isinstance(source, (str, os.PathLike)):
-        return digits() if source == 'digits' else _from_path(Path(source).expanduser())
     if hasattr(source, 'shape'):
         return from_arrays(source)
     raise DataError(f'expected {_FORMS}; got {type(source).__name__}')
 
 
-def _from_path(path: Path) -> Dataset:
-    if path.is_dir():
-        for name in _MNIST_TRAIN:
-            for images in (path / name, path / f'{name}.gz'):
-                if images.is_file():
-                    return from_idx(images)
-        raise DataError(f'{path}: expected a directory with {_MNIST_TRAIN[0]}[.gz], got none there')
+def _mnist_in(folder: Path) -> Path | None:
+    """The images of MNIST's training set, if the folder has them."""
+    files = (folder / f'{name}{suffix}' for name in _MNIST_TRAIN for suffix in ('', '.gz'))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _from_file(path: Path) -> Dataset:
+    if path.name.lower().endswith(_ARCHIVES):
+        raise DataError(f'{path}: expected a folder of images, got an archive: unpack it first')
     if path.is_file():
         return from_npz(path) if path.suffix == '.npz' else from_idx(path)
     known = ['digits', *map(str, path.parent.glob('*.npz'))]
@@ -200,44 +165,7 @@ def _from_path(path: Path) -> Dataset:
     raise DataError(f'expected {_FORMS}; got {str(path)!r}, which does not exist{hint}')
 
 
-def split(dataset: Dataset, held_out: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """A training and a held-out part of one dataset: disjoint, shuffled, neither empty.
-
-    The permutation sorts raw words of a PCG64, whose stream NumPy promises to keep: what was held
-    out from a run stays held out under a later NumPy.
-
-    Args:
-      dataset: at least two examples.
-      held_out: share of the held-out part, in (0, 1), rounded to examples.
-      seed: of the permutation, >= 0.
-
-    Raises:
-      DataError: another share or seed, or too few examples.
-    """
-    n = dataset.size
-    if n < 2 or not 0 < held_out < 1 or seed < 0:
-        raise DataError(
-            f'expected 2 or more examples, held_out in (0, 1) and a seed >= 0, '
-            f'got {n}, {held_out} and {seed}'
-        )
-    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind='stable')
-    count = min(max(round(n * held_out), 1), n - 1)
-
-    def part(rows, role):
-        y = None if dataset.y is None else dataset.y[rows]
-        return Dataset(dataset.x[rows], y, f'{dataset.name} ({role})')
-
-    return part(order[count:], 'training'), part(order[:count], 'held out')
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """16 hex digits of the SHA-256 of shapes, dtypes and bytes; the name does not count.
-
-    Args:
-      dataset: any.
-    """
-    digest = hashlib.sha256()
-    for array in (dataset.x, dataset.y):
-        digest.update(repr(None if array is None else (array.shape, array.dtype.str)).encode())
-        digest.update(b'' if array is None else np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+def _fitted(dataset: Dataset, size: int | None) -> Dataset:
+    if size is None or dataset.image_shape[:2] == (size, size):
+        return dataset
+    return dataset._replace(x=resized(dataset.x, size), mark=None)

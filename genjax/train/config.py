@@ -17,7 +17,8 @@ from genjax.train.parts import describe, kind_of, nearest, parse
 Config = dict[str, Any]
 # What recipes, Flax and optax raise of values that they cannot take.
 REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
-_PLACES = ('source', 'held_out_source')
+# Where the data lie may change, and how they are read; what they are may not.
+_PLACES = ('source', 'image_size', 'held_out_source')
 
 
 def recipes() -> dict[str, Callable]:

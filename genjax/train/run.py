@@ -38,6 +38,7 @@ _KEYS = {
     'image_shape': list,
     'fingerprint': str,
     'source': str | None,
+    'image_size': int | None,
     'held_out': float | str,
     'held_out_source': str | None,
 }
@@ -70,6 +71,7 @@ def train(
     batch_size: int = 64,
     seed: int = 0,
     held_out: float | str = 0.1,
+    image_size: int | None = None,
     dispatch: int = 50,
     sample_every: int = 0,
     eval_every: int = 0,
@@ -82,13 +84,15 @@ def train(
 
     Args:
       recipe: the name of one of genjax's recipes, or a function like them.
-      data: 'digits', a .npz file with x and perhaps y, an MNIST idx file or a folder of them; in
-        Python also an array, a dict or a Dataset.
+      data: 'digits', 'tfds:NAME' or 'tfds:NAME:SPLIT', a folder of images, a .npz file with x and
+        perhaps y, an MNIST idx file or a folder of them; in Python also an array, a dict or a
+        Dataset.
       run: the folder, made if need be.
       steps: in all, those of an earlier training in the folder included.
       batch_size: examples an update.
       seed: of the parameters, the noise and the order of the examples.
       held_out: share of the data that is never trained on, or other data to measure on.
+      image_size: height and width that images are scaled and cropped to; None for as they are.
       dispatch: steps that one call of the compiled program takes.
       sample_every: steps between pictures, rounded to dispatches; 0 for about twenty in all.
       eval_every: steps between held-out evaluations and checkpoints, rounded to dispatches; 0 for
@@ -108,14 +112,15 @@ def train(
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
     check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
     check_seed(seed)
-    function, dataset = find_recipe(recipe), sources.load(data)
-    trained, measured, held = _divide(dataset, held_out)
+    function, dataset = find_recipe(recipe), sources.load(data, image_size)
+    trained, measured, held = _divide(dataset, held_out, image_size)
     config: Config = {
         'recipe': function.__name__,
         'options': describe_options(function, options),
         'image_shape': list(dataset.image_shape),
         'fingerprint': sources.fingerprint(dataset),
-        'source': _location(data),
+        'source': sources.located(data),
+        'image_size': image_size,
         **held,
         'batch_size': batch_size,
         'seed': seed,
@@ -183,7 +188,7 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     source = data if data is not None else config['held_out_source' if apart else 'source']
     if source is None:
         raise RunError(f'{run.folder}: expected the data of the run, got none')
-    dataset = sources.load(source)
+    dataset = sources.load(source, config['image_size'])
     if sources.fingerprint(dataset) != (share if apart else config['fingerprint']):
         raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
     return dataset if apart else sources.split(dataset, share)[1]
@@ -194,18 +199,25 @@ def _nothing(step: int) -> dict[str, str]:
     return {}
 
 
-def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset, Config]:
+def _divide(
+    dataset: Dataset, held_out: Any, image_size: int | None
+) -> tuple[Dataset, Dataset, Config]:
     """What is trained on, what is not, and how a config says so."""
     if isinstance(held_out, numbers.Real):
         share = float(held_out)
         return *sources.split(dataset, share), {'held_out': share, 'held_out_source': None}
-    other = sources.load(held_out)
+    other = sources.load(held_out, image_size)
     if other.image_shape != dataset.image_shape or (other.y is None) != (dataset.y is None):
         raise RunError(
             f'expected held-out images {dataset.image_shape} like those of {dataset.name}, with '
             f'labels where those have them, got {other.image_shape} in {other.name}'
         )
-    mark, place = sources.fingerprint(other), _location(held_out)
+    if None not in (dataset.classes, other.classes) and dataset.classes != other.classes:
+        raise RunError(
+            f'expected held-out images of the classes of {dataset.name}, {dataset.classes}, got '
+            f'{other.classes} in {other.name}'
+        )
+    mark, place = sources.fingerprint(other), sources.located(held_out)
     return dataset, other, {'held_out': mark, 'held_out_source': place}
 
 
@@ -220,13 +232,6 @@ def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
         jax.eval_shape(model.train_step, state, batch)
     except REFUSALS as error:
         raise RunError(f'a step of the recipe is refused: {error}') from error
-
-
-def _location(data: Any) -> str | None:
-    """Where data can be found again."""
-    if not isinstance(data, (str, os.PathLike)):
-        return None
-    return 'digits' if data == 'digits' else str(Path(data).expanduser().absolute())
 
 
 @contextlib.contextmanager
@@ -248,7 +253,8 @@ def _read(folder: Path) -> Config | None:
     if not path.is_file():
         return None
     try:
-        config = json.loads(path.read_text(encoding='utf-8'))
+        # What an older genjax did not have is at its default.
+        config = {'image_size': None, **json.loads(path.read_text(encoding='utf-8'))}
         odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
         odd += [] if len(config['image_shape']) == 3 else ['image_shape']
     except (ValueError, TypeError, KeyError) as error:

@@ -1,0 +1,207 @@
+"""Images that are converted once: a .npy file of uint8 in blocks, each with its hash.
+
+A folder of the cache has `images.npy`, and `manifest.json` when all of it is there; until then
+`blocks.txt` has a line for each block that is written. A block counts if its bytes have its hash,
+so that a conversion can be killed at any moment and goes on with the blocks that are whole.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from genjax.data.errors import DataError
+
+BLOCK = 32  # images; an interrupt waits for one in each thread
+# Of the host's memory: what takes no more is loaded.
+SHARE = 0.25
+_IMAGES, _BLOCKS, _MANIFEST = 'images.npy', 'blocks.txt', 'manifest.json'
+_LINE = re.compile('([0-9]+) ([0-9a-f]{64})')
+
+Shape = tuple[int, int, int, int]
+Unreadable = dict[int, str]
+Convert = Callable[[range, Shape], tuple[np.ndarray, Unreadable]]
+
+
+class Kept(NamedTuple):
+    """What a folder of the cache holds.
+
+    Attributes:
+      images: uint8 `[n, h, w, c]`, in memory or mapped.
+      bad: why a row could not be converted, by row; such rows are black.
+      mark: 16 hex digits of a SHA-256 of the shape and of the blocks' hashes.
+    """
+
+    images: UInt8[np.ndarray, 'n h w c']
+    bad: Unreadable
+    mark: str
+
+
+def place() -> Path:
+    """Where converted images are kept: `GENJAX_DATA_CACHE`, or the user's cache folder."""
+    if chosen := os.environ.get('GENJAX_DATA_CACHE'):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path('genjax', appauthor=False) / 'data'
+
+
+def kept(
+    folder: Path,
+    facts: dict[str, Any],
+    shape: Callable[[], Shape],
+    convert: Convert,
+    threads: int,
+) -> Kept:
+    """The images of a folder of the cache; blocks that are not whole are converted first.
+
+    One process converts at a time, others wait. What else lies beside the folder is removed when
+    it is whole: it was converted from an earlier state of the same source.
+
+    Args:
+      folder: in a folder that belongs to the source; made if need be.
+      facts: for the manifest, JSON values.
+      shape: says `(n, h, w, c)`; only asked where not all is there.
+      convert: makes the images of some rows, and says which it could not make.
+      threads: that call it.
+
+    Raises:
+      DataError: the cache cannot be written or read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder.parent):
+            images = _open(folder, shape)
+            written, trusted = _written(folder)
+            hashes, bad = written, Unreadable()
+            small = images.nbytes <= SHARE * _memory()
+            if small or not trusted:  # What is read anyway is checked anyway.
+                hashes, bad = _complete(folder, images, written, convert, threads)
+            if not bad and not (trusted and hashes == written):
+                _finish(folder, facts, hashes)
+            if not bad:
+                (folder / _BLOCKS).unlink(missing_ok=True)
+            # Before the lock is given up: then another process may remove the folder.
+            mark = _hash(json.dumps([images.shape, hashes]).encode())[:16]
+            return Kept(np.array(images) if small else images, bad, mark)
+    except OSError as error:
+        raise DataError(f'{folder}: expected a cache to read and write, got {error}') from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / '.lock')
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f'{folder}: waiting for another process that converts', file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open(folder: Path, shape: Callable[[], Shape]) -> np.memmap:
+    """The mapped images, of zeros where they have never been written."""
+    path = folder / _IMAGES
+    # Until all is converted, what could not be read may become readable, and be coloured.
+    wanted = None if (folder / _MANIFEST).is_file() else shape()
+    try:
+        images = np.load(path, mmap_mode='r', allow_pickle=False)
+        if images.dtype == np.uint8 and images.ndim == 4 and wanted in (None, images.shape):
+            return images
+    except (OSError, ValueError, EOFError):
+        pass  # There is none, or a damaged one.
+    # Not over the old file, which another process may have mapped.
+    path.unlink(missing_ok=True)
+    np.lib.format.open_memmap(path, 'w+', np.uint8, wanted or shape())
+    return np.load(path, mmap_mode='r')
+
+
+def _written(folder: Path) -> tuple[list[str], bool]:
+    """The hash of each block, '' where it is not known, and whether nobody has written since."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        return [str(mark) for mark in manifest['blocks']], manifest['stamp'] == _stamp(folder)
+    hashes: dict[int, str] = {}
+    with contextlib.suppress(OSError, ValueError):
+        lines = (folder / _BLOCKS).read_text(encoding='ascii').splitlines()
+        found = (_LINE.fullmatch(line) for line in lines)
+        hashes = {int(match[1]): match[2] for match in found if match}
+    return [hashes.get(block, '') for block in range(max(hashes, default=-1) + 1)], False
+
+
+def _complete(
+    folder: Path, images: np.memmap, hashes: list[str], convert: Convert, threads: int
+) -> tuple[list[str], Unreadable]:
+    """Converts the blocks whose bytes do not have their hash, and returns the hashes of all."""
+    from tqdm import tqdm
+
+    n, start = len(images), images.offset
+    blocks = [range(n)[first : first + BLOCK] for first in range(0, n, BLOCK)]
+
+    def work(rows, known):
+        if known and known == _hash(images[rows.start : rows.stop]):
+            return rows, None, known, {}
+        made, bad = convert(rows, images.shape)
+        return rows, made, _hash(made), bad
+
+    marks: list[str] = []
+    unreadable = Unreadable()
+    pool = ThreadPoolExecutor(threads)
+    bar = tqdm(total=n, unit='image', desc='converting', delay=1, disable=None)
+    try:
+        with bar, open(folder / _IMAGES, 'r+b') as file, open(folder / _BLOCKS, 'a') as lines:
+            for rows, made, mark, bad in pool.map(work, blocks, [*hashes, *[''] * len(blocks)]):
+                marks.append(mark)
+                unreadable |= bad
+                if made is not None:
+                    file.seek(start + rows.start * images[0].nbytes)
+                    file.write(made.data)
+                    file.flush()
+                if made is not None and not bad:  # Who dies before this line has lost the block.
+                    lines.write(f'{len(marks) - 1} {mark}\n')
+                    lines.flush()
+                bar.update(len(rows))
+            os.fsync(file.fileno())
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return marks, unreadable
+
+
+def _finish(folder: Path, facts: dict[str, Any], hashes: list[str]) -> None:
+    """Writes the manifest, whole or not at all, and removes earlier states of the source."""
+    manifest = {**facts, 'stamp': _stamp(folder), 'blocks': hashes}
+    partial = folder / f'.{_MANIFEST}'
+    partial.write_text(json.dumps(manifest), encoding='utf-8')
+    os.replace(partial, folder / _MANIFEST)
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _hash(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _stamp(folder: Path) -> list[int]:
+    stat = (folder / _IMAGES).stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _memory() -> int:
+    """Bytes of memory of the host, which POSIX systems tell."""
+    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
