@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import jax
 
 from genjax import data as sources
+from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
+from genjax.train import processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import REFUSALS, Config, build, describe_options, differences, find_recipe
 from genjax.train.errors import RunError, check_integers, check_seed
@@ -66,6 +68,8 @@ def train(
     eval_every: int = 0,
     patience: int = 0,
     profile: bool = False,
+    devices: int = 0,
+    shard_params: int = 1,
     **options: Any,
 ) -> Run:
     """Trains a recipe on data, in a folder; a run that is there already is continued.
@@ -86,6 +90,9 @@ def train(
       patience: evaluations without a better bound (a VAE), or in which training images are known
         by heart (a GAN), after which training ends; 0 for never.
       profile: write a trace of a few dispatches after the first into the folder's `profile`.
+      devices: how many to train on, each with its share of a batch; 0 for all that there are.
+      shard_params: over how many devices the parameters and optimizer states of large networks are
+        divided.
       **options: of the recipe.
 
     Raises:
@@ -97,33 +104,27 @@ def train(
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
     check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
     check_seed(seed)
-    function, dataset = find_recipe(recipe), sources.load(data)
-    trained, measured, held = _divide(dataset, held_out)
-    config: Config = {
-        'recipe': function.__name__,
-        'options': describe_options(function, options),
-        'image_shape': list(dataset.image_shape),
-        'fingerprint': sources.fingerprint(dataset),
-        'source': _location(data),
-        **held,
-        'batch_size': batch_size,
-        'seed': seed,
-    }
-    model = build(function, config['options'], dataset.image_shape)
-    for part in (trained, measured):
-        _check_labels(part, model)
-    _rehearse(model, trained, batch_size)
-    with _locked(Path(run)) as folder:
-        _agree(folder, config, function)
-        with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
-            latest = checkpoints.latest()
-            state = model.init(jax.random.key(seed))
-            if latest is not None:
-                state = checkpoints.restore(latest, state)
-            seen = view(model, trained, measured, seed)
-            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step))
-            traces = folder / 'profile' if profile else None
-            finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
+    folder = Path(run).expanduser()
+    with contextlib.ExitStack() as stack:
+        with parallel.together(RunError('another process of this run was refused: see there')):
+            mesh = processes.training_mesh(devices, shard_params, batch_size)
+            function = find_recipe(recipe)
+            config, model, trained, measured = _prepare(
+                function, options, data, held_out, batch_size, seed
+            )
+            if parallel.leads():
+                stack.enter_context(_locked(folder))
+                _agree(folder, config, function)
+        shared = {**config, **dict.fromkeys(_PLACES)}, pace, mesh.shape
+        processes.compare(folder / _CONFIG, shared)
+        checkpoints = Checkpoints(folder / _CHECKPOINTS)
+        stack.enter_context(contextlib.closing(checkpoints))
+        state = processes.start(model, seed, mesh, checkpoints)
+        seen = view(model, trained, measured, seed)
+        desk = stack.enter_context(processes.desk(folder))
+        recorder = Recorder(desk, seen, checkpoints, pace, int(state.step))
+        traces = desk / 'profile' if profile else None
+        finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
     return Run(model, finished.state, config, folder, finished)
 
 
@@ -177,6 +178,29 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     return dataset if apart else sources.split(dataset, share)[1]
 
 
+def _prepare(
+    function: Callable, options: Config, data: Any, held_out: Any, batch_size: int, seed: int
+) -> tuple[Config, Any, Dataset, Dataset]:
+    """The config of a run, its model, what is trained on and what is measured."""
+    dataset = sources.load(data)
+    trained, measured, held = _divide(dataset, held_out)
+    config: Config = {
+        'recipe': function.__name__,
+        'options': describe_options(function, options),
+        'image_shape': list(dataset.image_shape),
+        'fingerprint': sources.fingerprint(dataset),
+        'source': _location(data),
+        **held,
+        'batch_size': batch_size,
+        'seed': seed,
+    }
+    model = build(function, config['options'], dataset.image_shape)
+    for part in (trained, measured):
+        _check_labels(part, model)
+    _rehearse(model, trained, batch_size)
+    return config, model, trained, measured
+
+
 def _divide(dataset: Dataset, held_out: Any) -> tuple[Dataset, Dataset, Config]:
     """What is trained on, what is not, and how a config says so."""
     if isinstance(held_out, numbers.Real):
@@ -213,15 +237,14 @@ def _location(data: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    """The folder, for this process alone; the lock goes with the process, however that ends."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Makes a folder, and holds it; the lock goes with the process, however that ends."""
     from filelock import FileLock, Timeout
 
-    folder = folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / '.lock', timeout=0):
-            yield folder
+            yield
     except Timeout:
         raise RunError(f'{folder} is in use by another process') from None
 
