@@ -58,7 +58,7 @@ def test_meshes_that_cannot_be_are_refused():
 
 def on_eight_devices():
     """What is asked of one process with eight devices."""
-    with pytest.raises(RunError, match='that 8 devices divide, got 30: take 32, or other devices'):
+    with pytest.raises(RunError, match='that 8 devices divide, got 30: take 32, or devices=2'):
         training_mesh(0, 1, 30)
     assert training_mesh(2, 1, 30).size == 2
     model = small_gan(n_critic=2)

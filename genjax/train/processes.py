@@ -1,6 +1,7 @@
 """What a training settles with the devices and the processes that take part in it."""
 
 import contextlib
+import math
 import shutil
 import tempfile
 import zlib
@@ -39,7 +40,7 @@ def training_mesh(devices: int, shard_params: int, batch_size: int) -> Mesh:
         near = -(-batch_size // found.size) * found.size
         raise RunError(
             f'expected a batch size that {found.size} devices divide, got {batch_size}: take '
-            f'{near}, or other devices'
+            f'{near}, or devices={math.gcd(batch_size, found.size)}'
         )
     return found
 
