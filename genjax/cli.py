@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from genjax import data, plots
+from genjax import data, parallel, plots
 from genjax.data import DataError
 from genjax.machine import own_process
 from genjax.train import Finished, Run, RunError, held_out, load, pictures, train
@@ -200,10 +200,21 @@ def _ending(finished: Finished, steps: int) -> str | None:
     return f'the run has {step} steps already' if step > steps else None
 
 
+def _arguments(function: Callable) -> str:
+    """The lines of a docstring on the arguments."""
+    return (inspect.getdoc(function) or '').partition('Args:\n')[2].partition('\n\n')[0]
+
+
 def _training(recipe: Callable) -> Callable[..., int]:
     """The subcommand of a recipe: the options of `train`, then those of the recipe."""
 
+    hosts = inspect.signature(parallel.join).parameters
+
     def command(data: str, run: Path, **options: Any) -> int:
+        try:
+            parallel.join(**{name: options.pop(name) for name in hosts})
+        except ValueError as error:
+            raise RunError(str(error)) from None
         finished = train(recipe, data, run=run, **options).finished
         print(run)
         if finished is None:
@@ -214,11 +225,11 @@ def _training(recipe: Callable) -> Callable[..., int]:
 
     common = dict(inspect.signature(train).parameters)
     del common['recipe'], common['options']
-    parameters = [*common.values(), *options_of(recipe).values()]
+    parameters = [*common.values(), *hosts.values(), *options_of(recipe).values()]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     types = {p.name: p.annotation for p in parameters} | {'data': str, 'run': Path}
     about, _, arguments = (inspect.getdoc(recipe) or '').partition('Args:\n')
-    shared = (inspect.getdoc(train) or '').partition('Args:\n')[2].partition('\n\n')[0]
+    shared = f'{_arguments(train)}\n{_arguments(parallel.join)}'
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = types
     command.__doc__ = f'{about}Args:\n{shared}\n{arguments}'

@@ -85,7 +85,7 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, mo
 
 def streamed(patch, whether=True):
     """Has Grain bring the data, or has them on the device."""
-    patch.setattr('genjax.train.dispatch.fits', lambda dataset: not whether)
+    patch.setattr('genjax.train.dispatch.fits', lambda *_: not whether)
     patch.setattr('genjax.train.dispatch.on_device' if whether else 'genjax.data.stream', None)
 
 

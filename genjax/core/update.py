@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from genjax.core.checks import check_range
 from genjax.core.types import Batch, Model, Net, Network, Player, State
+from genjax.parallel import like_batch
 from genjax.random import step_key, stream
 
 
@@ -58,7 +59,7 @@ def model(
         batch, metrics = prepare(batch), {}
         parts = _deal(batch, longest)
         keys = jax.vmap(partial(step_key, state.key, state.step))(jnp.arange(longest))
-        parts |= jax.vmap(draw)(keys, parts)
+        parts |= like_batch(jax.vmap(draw)(keys, parts), axis=1)
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new

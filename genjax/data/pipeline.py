@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 import jax
 import numpy as np
+from jax.sharding import Sharding
 from jaxtyping import Array
 
 from genjax.data.dataset import Dataset
@@ -40,9 +41,13 @@ def batches(
     Raises:
       ValueError: an argument out of its range.
     """
+    return _take(dataset, _rows(dataset, batch_size, seed, start_step, steps))
+
+
+def _rows(dataset, batch_size, seed, start_step, steps):
     _check_batch_size(batch_size)
     order = indices(dataset.size, seed, start_step * batch_size, steps * batch_size)
-    return _take(dataset, order.reshape(steps, batch_size))
+    return order.reshape(steps, batch_size)
 
 
 def _take(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -51,18 +56,24 @@ def _take(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def stream(
-    dataset: Dataset, batch_size: int, seed: int, spans: Sequence[tuple[int, int]]
+    dataset: Dataset,
+    batch_size: int,
+    seed: int,
+    spans: Sequence[tuple[int, int]],
+    sharding: Sharding | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches of each span of steps, stacked; gathered and put on the device two spans ahead.
 
     Grain's threads do it. An exception of theirs is raised where its batches would have come.
-    Closing the generator ends them.
+    Closing the generator ends them. Of a batch that is divided among devices, a process reads what
+    is for its own, examples that the global order gives them.
 
     Args:
       dataset: the examples, in memory or mapped from a file.
       batch_size: examples a step, >= 1.
       seed: of the order, in [0, 2^64).
       spans: `(start_step, steps)` of each, as in `batches`.
+      sharding: of `[steps, batch_size]` examples; None for the default device.
 
     Raises:
       ValueError: an argument out of its range.
@@ -70,12 +81,28 @@ def stream(
     import grain
 
     def span(start_and_steps):
-        return jax.device_put(batches(dataset, batch_size, seed, *start_and_steps))
+        if sharding is None:
+            return jax.device_put(batches(dataset, batch_size, seed, *start_and_steps))
+        return _divided(dataset, _rows(dataset, batch_size, seed, *start_and_steps), sharding)
 
     ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
     items = iter(grain.MapDataset.source(spans).map(span).to_iter_dataset(ahead))
     with contextlib.closing(items):
         yield from items
+
+
+def _divided(dataset, rows, sharding):
+    """The examples of some rows on the devices of a sharding; each device's own are read."""
+
+    def on_devices(array):
+        def of_device(index):
+            return np.take(array, rows[index[:2]], axis=0)
+
+        shape = (*rows.shape, *array.shape[1:])
+        return jax.make_array_from_callback(shape, sharding, of_device)
+
+    batch = {'x': on_devices(dataset.x)}
+    return batch if dataset.y is None else batch | {'y': on_devices(dataset.y)}
 
 
 def evaluation_batches(dataset: Dataset, batch_size: int) -> Iterator[dict[str, np.ndarray]]:

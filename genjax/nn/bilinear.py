@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import export, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import AxisType
 from jaxtyping import Array
 
 from genjax.nn import products
@@ -206,6 +207,11 @@ def _varying(x: Array) -> frozenset[str]:
 def _bind(primitive: Primitive, a: Array, b: Array, geometry: Geometry) -> Array:
     """The primitive of two arrays that vary along the same axes, as `shard_map` wants them."""
     a, b = jnp.asarray(a), jnp.asarray(b)
+    meshes = [jax.typeof(x).sharding.mesh for x in (a, b)]
+    if any(kind == AxisType.Explicit for mesh in meshes for kind in mesh.axis_types):
+        raise ValueError(
+            'expected arrays on a mesh with AxisType.Auto for a convolution, got Explicit'
+        )
     axes = _varying(a) | _varying(b)
     a, b = (lax.pcast(x, tuple(axes - _varying(x)), to='varying') for x in (a, b))
     return primitive.bind(a, b, geometry=geometry)

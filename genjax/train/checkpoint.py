@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 
 from genjax.core import State
 from genjax.train.errors import RunError
@@ -24,6 +25,19 @@ def _plain(state: State) -> Any:
         jax.tree_util.keystr(path): jax.random.key_data(leaf) if _is_key(leaf) else leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
+
+
+def _struct(leaf: Any) -> jax.ShapeDtypeStruct:
+    """What is on disk of a leaf, and where it lies if that is a mesh."""
+    data = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+    sharding = getattr(leaf, 'sharding', None)
+    on_mesh = sharding if isinstance(sharding, NamedSharding) else None
+    return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=on_mesh)
+
+
+def _host(leaf: Any) -> Any:
+    """A copy in host memory; of what several processes have, Orbax makes one itself."""
+    return np.array(leaf) if leaf.is_fully_addressable else leaf
 
 
 def _rank(metrics: dict[str, float | None]) -> float:
@@ -66,7 +80,9 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,
         )
         self._args = ocp.args
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(), options=options, item_handlers=ocp.StandardCheckpointHandler()
+        )
 
     def steps(self) -> list[int]:
         """The steps of all whole checkpoints, in order."""
@@ -94,44 +110,57 @@ class Checkpoints:
         if step == self.latest():
             return
         # A copy in host memory: the loop goes on to donate the state.
-        arrays = self._args.StandardSave(jax.tree.map(np.array, _plain(state)))
+        arrays = self._args.StandardSave(jax.tree.map(_host, _plain(state)))
         with _writing():
             self._manager.save(step, args=arrays, metrics={'monitor': monitor}, force=True)
 
     def restore(self, step: int, like: State) -> State:
-        """The state of a step.
+        """The state of a step, on whatever devices it was saved.
 
         Args:
           step: of a checkpoint that is there.
-          like: a state of the same model, arrays or `jax.ShapeDtypeStruct`.
+          like: a state of the same model, arrays or `jax.ShapeDtypeStruct`; what lies on a mesh
+            is read to lie there too.
 
         Raises:
           RunError: the checkpoint is of another model, or cannot be read.
         """
-        shapes = jax.eval_shape(_plain, like)
-        try:
-            saved = self._manager.restore(step, args=self._args.StandardRestore())
-        except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
-            others = [other for other in self.steps() if other != step]
-            hint = f'; remove it to go on from {others[-1]}' if others else ''
-            raise RunError(f'checkpoint {step} cannot be read{hint}: {error}') from error
-        found = {name: (np.shape(leaf), str(leaf.dtype)) for name, leaf in saved.items()}
-        expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in shapes.items()}
+        wanted = {
+            jax.tree_util.keystr(path): _struct(leaf)
+            for path, leaf in jax.tree_util.tree_leaves_with_path(like)
+        }
+        with self._reading(step):
+            saved = self._manager.item_metadata(step).items()
+        found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved}
+        expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in wanted.items()}
         if found != expected:
             odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
             raise RunError(
                 f'checkpoint {step} is of another model: expected {odd[0]} '
                 f'{expected.get(odd[0])}, got {found.get(odd[0])}'
             )
+        # What lies on no mesh comes by way of NumPy: bound to a device, it would compile the step
+        # again.
+        targets = jax.tree.map(lambda a: a if a.sharding else np.empty(a.shape, a.dtype), wanted)
+        with self._reading(step):
+            arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
 
-        def leaf(path, wanted):
-            # By way of NumPy: a leaf that is bound to a device would compile the step again.
-            value = jnp.asarray(np.asarray(saved[jax.tree_util.keystr(path)]))
-            if not _is_key(wanted):
-                return value
-            return jax.random.wrap_key_data(value)
+        def leaf(path, of):
+            name = jax.tree_util.keystr(path)
+            value = jnp.asarray(arrays[name])
+            value = jax.random.wrap_key_data(value) if _is_key(of) else value
+            return jax.device_put(value, wanted[name].sharding)
 
         return jax.tree_util.tree_map_with_path(leaf, like)
+
+    @contextlib.contextmanager
+    def _reading(self, step: int) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
+            others = [other for other in self.steps() if other != step]
+            hint = f'; remove it to go on from {others[-1]}' if others else ''
+            raise RunError(f'checkpoint {step} cannot be read{hint}: {error}') from error
 
     def close(self) -> None:
         """Waits for the save under way.

@@ -6,7 +6,9 @@ from functools import partial
 
 import jax
 from jax import lax
+from jaxtyping import PyTree
 
+from genjax import parallel
 from genjax.core import Batch, Metrics, State
 from genjax.data import Dataset, fits, gather, indices_from, on_device, place, stream
 
@@ -35,10 +37,11 @@ def dispatches(
     batch_size: int,
     seed: int,
     spans: Sequence[tuple[int, int]],
+    shardings: PyTree,
 ) -> Generator[Dispatch, None, None]:
     """For each span of steps a function that takes them; it donates the state.
 
-    Where the dataset fits on the device it lives there, and the program takes its batches itself;
+    Where the dataset fits on each device it lives there, and the program takes its batches itself;
     else Grain brings them ahead of their use. Both take the same steps, bit for bit.
 
     Args:
@@ -47,31 +50,50 @@ def dispatches(
       batch_size: examples a step.
       seed: of the order of the examples.
       spans: `(start_step, steps)` of each.
+      shardings: of the state, on the mesh that trains; as `parallel.state_shardings` gives them.
     """
-    way = _resident if fits(dataset) else _streamed
-    return way(train_step, dataset, batch_size, seed, spans)
+    devices = jax.tree.leaves(shardings)[0].mesh.local_devices
+    # All processes take the same way: they run one program.
+    streams = parallel.agreed(not fits(dataset, devices))
+    way = _streamed if streams else _resident
+    return way(train_step, dataset, batch_size, seed, spans, shardings)
 
 
-def _resident(train_step, dataset, batch_size, seed, spans):
+def _compiled(run, shardings, **options):
+    """A program whose results lie as what it is given: its second call compiles nothing."""
+    mesh = jax.tree.leaves(shardings)[0].mesh
+    out = shardings, parallel.replicated(mesh)
+    return mesh, jax.jit(run, donate_argnums=0, out_shardings=out, **options)
+
+
+def _resident(train_step, dataset, batch_size, seed, spans, shardings):
     n, shape = dataset.size, dataset.image_shape
+    train_step = parallel.on_mesh(train_step, shardings)
 
     def run(state, arrays, start, steps):
         def step(state, rows):
             return train_step(state, gather(arrays, rows, shape))
 
         # All the order at once: it costs a step nothing.
-        rows = indices_from(n, start, steps * batch_size)
-        return lax.scan(step, state, rows.reshape(steps, batch_size))
+        rows = indices_from(n, start, steps * batch_size).reshape(steps, batch_size)
+        rows = lax.with_sharding_constraint(rows, parallel.batch_sharding(mesh, axis=1))
+        return lax.scan(step, state, rows)
 
-    program = jax.jit(run, static_argnames='steps', donate_argnums=0)
-    arrays = on_device(dataset)
+    mesh, program = _compiled(run, shardings, static_argnames='steps')
+    arrays = on_device(dataset, parallel.replicated(mesh))
     for first, steps in spans:
         start = place(n, seed, first * batch_size)
         yield partial(program, arrays=arrays, start=start, steps=steps)
 
 
-def _streamed(train_step, dataset, batch_size, seed, spans):
-    program = scan_steps(train_step)
-    with contextlib.closing(stream(dataset, batch_size, seed, spans)) as batches:
+def _streamed(train_step, dataset, batch_size, seed, spans, shardings):
+    train_step = parallel.on_mesh(train_step, shardings)
+
+    def run(state, stacked):
+        return lax.scan(train_step, state, stacked)
+
+    mesh, program = _compiled(run, shardings)
+    sharding = parallel.batch_sharding(mesh, axis=1)
+    with contextlib.closing(stream(dataset, batch_size, seed, spans, sharding)) as batches:
         for stacked in batches:
             yield partial(program, stacked=stacked)

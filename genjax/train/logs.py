@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 Record = dict[str, float]
+RECORDS = 'metrics.jsonl'
 
 
 def read(path: Path) -> list[Record]:
@@ -46,7 +47,7 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int):
-        self._path = folder / 'metrics.jsonl'
+        self._path = folder / RECORDS
         self.records = [record for record in read(self._path) if record['step'] <= step]
         partial = self._path.with_suffix('.tmp')
         partial.write_text(''.join(map(_line, self.records)), encoding='utf-8')

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
 from genjax.train.dispatch import dispatches
@@ -67,12 +68,13 @@ def fit(
     """Trains from a state to `pace.steps` steps in all.
 
     The device goes from one dispatch to the next without the host: all that is wanted of a
-    dispatch is enqueued behind it, and fetched and written once the next is enqueued too.
+    dispatch is enqueued behind it, and fetched and written once the next is enqueued too. Several
+    processes agree before each dispatch on whether a signal ends training.
 
     Args:
       model: a `GAN` or a `VAE`.
       train: what to train on.
-      state: where to start; it is donated.
+      state: where to start, on the devices that train (`parallel.shard`); it is donated.
       recorder: of the run's folder; it is closed at the end.
       pace: how long, and what how often.
       batch_size: examples an update.
@@ -84,13 +86,15 @@ def fit(
     with contextlib.ExitStack() as stack:
         heard = stack.enter_context(listening())
         stack.enter_context(contextlib.closing(recorder))
-        ways = dispatches(model.train_step, train, batch_size * model.repeats, seed, pieces)
+        shardings = parallel.state_shardings(state, parallel.mesh_of(state))
+        size = batch_size * model.repeats
+        ways = dispatches(model.train_step, train, size, seed, pieces, shardings)
         stack.enter_context(contextlib.closing(ways))
         if profile is not None:
             ways = stack.enter_context(contextlib.closing(traced(ways, len(pieces), profile)))
         write = recorder.look(0, state) if step == 0 else nothing
         for first, steps in pieces:
-            if recorder.early or heard:
+            if recorder.early or _first(heard):
                 break
             try:
                 state, metrics = next(ways)(state)
@@ -103,7 +107,13 @@ def fit(
                 write()
                 write = nothing
         write()
-        if heard:
+        ended = _first(heard)
+        if ended:
             recorder.checkpoints.save(step, state)
         recorder.draw()
-    return Finished(state, recorder.log.records, heard[0] if heard else None, recorder.early)
+    return Finished(state, recorder.log.records, ended, recorder.early)
+
+
+def _first(heard: list[int]) -> int | None:
+    """The signal that ends training, in all processes at once, whichever has heard it."""
+    return parallel.agreed(heard[0] if heard else 0) or None

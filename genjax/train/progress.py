@@ -3,11 +3,12 @@
 import sys
 import time
 
+from genjax import parallel
 from genjax.train.logs import Record
 
 
 class Progress:
-    """A bar on a terminal, and a line for each measurement anywhere.
+    """A bar on a terminal, and a line for each measurement anywhere; of processes the first shows.
 
     Args:
       start: finished steps.
@@ -19,7 +20,7 @@ class Progress:
 
         self.start, self.steps, self.began = start, steps, time.monotonic()
         # Where stderr is no terminal, the lines are all there is.
-        quiet = not sys.stderr.isatty()
+        quiet = not sys.stderr.isatty() or not parallel.leads()
         self.bar = tqdm(total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True)
         self.close = self.bar.close
 
@@ -34,7 +35,7 @@ class Progress:
         self.bar.update(step - self.bar.n)
         brief = {name.removesuffix('/loss'): f'{value:.3g}' for name, value in losses.items()}
         self.bar.set_postfix(brief, refresh=False)
-        if measured:
+        if measured and parallel.leads():
             rate = (step - self.start) / (time.monotonic() - self.began)
             left = self.bar.format_interval((self.steps - step) / rate)
             shown = losses | {k: v for k, v in record.items() if k.startswith('heldout/')}

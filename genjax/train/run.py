@@ -2,46 +2,29 @@
 
 import contextlib
 import functools
-import json
-import numbers
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from genjax import data as sources
+from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
+from genjax.train import processes
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.config import (
-    REFUSALS,
-    Config,
-    build,
-    describe_options,
-    differences,
-    find_recipe,
-    origin,
-    without_places,
-)
+from genjax.train.config import Config, build, find_recipe, origin, without_places
 from genjax.train.errors import RunError, check_integers, check_seed
+from genjax.train.folder import CONFIG, agree, locked, read
 from genjax.train.loop import Finished, fit
 from genjax.train.pace import Pace
+from genjax.train.prepare import prepare
 from genjax.train.recorder import Recorder
 from genjax.train.views import view
 
-_CONFIG, _CHECKPOINTS = 'config.json', 'checkpoints'
-_KEYS = {
-    'recipe': str,
-    'options': dict,
-    'image_shape': list,
-    'fingerprint': str,
-    'source': str | None,
-    'image_size': int | None,
-    'held_out': float | str,
-    'held_out_source': str | None,
-}
+_CHECKPOINTS = 'checkpoints'
 
 
 class Run(NamedTuple):
@@ -78,6 +61,8 @@ def train(
     patience: int = 0,
     profile: bool = False,
     provenance: bool = True,
+    devices: int = 0,
+    shard_params: int = 1,
     **options: Any,
 ) -> Run:
     """Trains a recipe on data, in a folder; a run that is there already is continued.
@@ -101,6 +86,9 @@ def train(
         by heart (a GAN), after which training ends; 0 for never.
       profile: write a trace of a few dispatches after the first into the folder's `profile`.
       provenance: pictures say in PNG text chunks which model made them.
+      devices: how many to train on, each with its share of a batch; 0 for all that there are.
+      shard_params: over how many devices the parameters and optimizer states of large networks are
+        divided.
       **options: of the recipe.
 
     Raises:
@@ -112,35 +100,28 @@ def train(
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
     check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
     check_seed(seed)
-    function, dataset = find_recipe(recipe), sources.load(data, image_size)
-    trained, measured, held = _divide(dataset, held_out, image_size)
-    config: Config = {
-        'recipe': function.__name__,
-        'options': describe_options(function, options),
-        'image_shape': list(dataset.image_shape),
-        'fingerprint': sources.fingerprint(dataset),
-        'source': sources.located(data),
-        'image_size': image_size,
-        **held,
-        'batch_size': batch_size,
-        'seed': seed,
-    }
-    model = build(function, config['options'], dataset.image_shape)
-    for part in (trained, measured):
-        _check_labels(part, model)
-    _rehearse(model, trained, batch_size)
-    with _locked(Path(run)) as folder:
-        _agree(folder, config, function)
-        with contextlib.closing(Checkpoints(folder / _CHECKPOINTS)) as checkpoints:
-            latest = checkpoints.latest()
-            state = model.init(jax.random.key(seed))
-            if latest is not None:
-                state = checkpoints.restore(latest, state)
-            seen = view(model, trained, measured, seed)
-            says = functools.partial(origin, config, seed=seed) if provenance else _nothing
-            recorder = Recorder(folder, seen, checkpoints, pace, int(state.step), says)
-            traces = folder / 'profile' if profile else None
-            finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
+    folder = Path(run).expanduser()
+    with contextlib.ExitStack() as stack:
+        with parallel.together(RunError('another process of this run was refused: see there')):
+            mesh = processes.training_mesh(devices, shard_params, batch_size)
+            function = find_recipe(recipe)
+            config, model, trained, measured = prepare(
+                function, options, data, held_out, image_size, batch_size, seed
+            )
+            if parallel.leads():
+                stack.enter_context(locked(folder))
+                agree(folder, config, function)
+        shared = without_places(config), pace, mesh.shape
+        processes.compare(folder / CONFIG, shared)
+        checkpoints = Checkpoints(folder / _CHECKPOINTS)
+        stack.enter_context(contextlib.closing(checkpoints))
+        state = processes.start(model, seed, mesh, checkpoints)
+        seen = view(model, trained, measured, seed)
+        desk = stack.enter_context(processes.desk(folder))
+        says = functools.partial(origin, config, seed=seed) if provenance else _nothing
+        recorder = Recorder(desk, seen, checkpoints, pace, int(state.step), says)
+        traces = desk / 'profile' if profile else None
+        finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
     return Run(model, finished.state, config, folder, finished)
 
 
@@ -156,9 +137,9 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
       RunError: no such run or checkpoint, or one that does not fit the recipe.
     """
     folder = Path(run).expanduser()
-    config = _read(folder)
+    config = read(folder)
     if config is None:
-        raise RunError(f'expected a run in {folder}, got a folder without {_CONFIG}, or none')
+        raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
     function = recipe or find_recipe(config['recipe'])
     model = build(function, config['options'], tuple(config['image_shape']))
     if not (folder / _CHECKPOINTS).is_dir():
@@ -197,94 +178,3 @@ def held_out(run: Run, data: Any = None) -> Dataset:
 def _nothing(step: int) -> dict[str, str]:
     """What pictures say that are not to tell their origin."""
     return {}
-
-
-def _divide(
-    dataset: Dataset, held_out: Any, image_size: int | None
-) -> tuple[Dataset, Dataset, Config]:
-    """What is trained on, what is not, and how a config says so."""
-    if isinstance(held_out, numbers.Real):
-        share = float(held_out)
-        return *sources.split(dataset, share), {'held_out': share, 'held_out_source': None}
-    other = sources.load(held_out, image_size)
-    if other.image_shape != dataset.image_shape or (other.y is None) != (dataset.y is None):
-        raise RunError(
-            f'expected held-out images {dataset.image_shape} like those of {dataset.name}, with '
-            f'labels where those have them, got {other.image_shape} in {other.name}'
-        )
-    if None not in (dataset.classes, other.classes) and dataset.classes != other.classes:
-        raise RunError(
-            f'expected held-out images of the classes of {dataset.name}, {dataset.classes}, got '
-            f'{other.classes} in {other.name}'
-        )
-    mark, place = sources.fingerprint(other), sources.located(held_out)
-    return dataset, other, {'held_out': mark, 'held_out_source': place}
-
-
-def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
-    """Traces a step, so that what it refuses is refused before anything is written."""
-    n = batch_size * model.repeats
-    batch = {'x': jax.ShapeDtypeStruct((n, *dataset.image_shape), dataset.x.dtype)}
-    if dataset.y is not None:
-        batch['y'] = jax.ShapeDtypeStruct((n,), dataset.y.dtype)
-    try:
-        state = jax.eval_shape(model.init, jax.random.key(0))
-        jax.eval_shape(model.train_step, state, batch)
-    except REFUSALS as error:
-        raise RunError(f'a step of the recipe is refused: {error}') from error
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    """The folder, for this process alone; the lock goes with the process, however that ends."""
-    from filelock import FileLock, Timeout
-
-    folder = folder.expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / '.lock', timeout=0):
-            yield folder
-    except Timeout:
-        raise RunError(f'{folder} is in use by another process') from None
-
-
-def _read(folder: Path) -> Config | None:
-    path = folder / _CONFIG
-    if not path.is_file():
-        return None
-    try:
-        # What an older genjax did not have is at its default.
-        config = {'image_size': None, **json.loads(path.read_text(encoding='utf-8'))}
-        odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
-        odd += [] if len(config['image_shape']) == 3 else ['image_shape']
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(f'{path}: expected the config of a run, got {error!r}') from error
-    if odd:
-        raise RunError(f'{path}: expected the config of a run, got others in {odd}')
-    return config
-
-
-def _agree(folder: Path, config: Config, recipe: Callable) -> None:
-    """Writes the config of a new run; refuses another than that of a run which is there.
-
-    An option that an older genjax did not have is at its default.
-    """
-    old = _read(folder)
-    if old is None:
-        if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
-            raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
-    elif lines := differences(
-        without_places({**old, 'options': describe_options(recipe, old['options'])}),
-        without_places(config),
-    ):
-        raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
-    partial = folder / f'.{_CONFIG}'
-    partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
-    os.replace(partial, folder / _CONFIG)
-
-
-def _check_labels(dataset: Dataset, model: Any) -> None:
-    wanted, found = model.num_classes, dataset.num_classes
-    if wanted is not None and (found is None or found > wanted):
-        got = 'none' if found is None else f'labels up to {found - 1}'
-        raise RunError(f'expected labels below num_classes={wanted} in {dataset.name}, got {got}')

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from genjax import plots
+from genjax import parallel, plots
 from genjax.core import State
 from genjax.data import Dataset, evaluation_batches
 from genjax.gan import GAN
@@ -84,7 +84,8 @@ def _shown(images):
 
 def _samples(model, state, seed):
     y = labels_in_columns(TILES, model.num_classes)
-    return model.sample(state, _key(seed, 'samples'), TILES, y)
+    images = model.sample(state, _key(seed, 'samples'), TILES, y)
+    return parallel.replicate(images, parallel.mesh_of(state))
 
 
 @view.register
@@ -92,7 +93,10 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
     count = min(train.size, held_out.size, 4 * BATCH)
 
     def scores(state, batches: Iterable[dict]) -> list[Array]:
-        return [model.score(state, b['x'], _labels(model, b)) for b in batches]
+        mesh = parallel.mesh_of(state)
+        placed = (parallel.shard_batch(b, mesh) for b in batches)
+        pieces = [model.score(state, b['x'], _labels(model, b)) for b in placed]
+        return parallel.replicate(pieces, mesh)
 
     def some(dataset):
         return evaluation_batches(dataset._replace(
@@ -137,15 +141,18 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
     def pictures(state):
         y, images = _labels(model, shown), _samples(model, state, seed)
         decoded = model.decode(state, model.encode(state, shown['x'], y).mean, y)
+        decoded = parallel.replicate(decoded, parallel.mesh_of(state))
         return lambda: {
             'samples': plots.grid(_shown(images)),
             'reconstructions': plots.pairs(shown['x'], _shown(decoded), 10),
         }
 
     def evaluate(state):
-        key, seen = _key(seed, 'evaluate'), []
+        key, seen, mesh = _key(seed, 'evaluate'), [], parallel.mesh_of(state)
         for i, batch in enumerate(evaluation_batches(held_out, BATCH)):
+            batch = parallel.shard_batch(batch, mesh)
             seen.append(model.evaluate(state, jax.random.fold_in(key, i), batch))
+        seen = parallel.replicate(seen, mesh)
         return lambda: {
             f'heldout/{name}': _mean([piece[name] for piece in seen]) for name in seen[0]
         }

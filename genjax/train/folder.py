@@ -1,0 +1,93 @@
+"""The folder of a run: who holds it, and the config in it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from genjax.train.config import Config, describe_options, differences, without_places
+from genjax.train.errors import RunError
+
+CONFIG = 'config.json'
+_KEYS = {
+    'recipe': str,
+    'options': dict,
+    'image_shape': list,
+    'fingerprint': str,
+    'source': str | None,
+    'image_size': int | None,
+    'held_out': float | str,
+    'held_out_source': str | None,
+}
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes a folder, and holds it; the lock goes with the process, however that ends.
+
+    Args:
+      folder: of the run.
+
+    Raises:
+      RunError: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / '.lock', timeout=0):
+            yield
+    except Timeout:
+        raise RunError(f'{folder} is in use by another process') from None
+
+
+def read(folder: Path) -> Config | None:
+    """The config of a run; None where there is none.
+
+    Args:
+      folder: of the run.
+
+    Raises:
+      RunError: a damaged one.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        # What an older genjax did not have is at its default.
+        config = {'image_size': None, **json.loads(path.read_text(encoding='utf-8'))}
+        odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
+        odd += [] if len(config['image_shape']) == 3 else ['image_shape']
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f'{path}: expected the config of a run, got {error!r}') from error
+    if odd:
+        raise RunError(f'{path}: expected the config of a run, got others in {odd}')
+    return config
+
+
+def agree(folder: Path, config: Config, recipe: Callable) -> None:
+    """Writes the config of a new run; refuses another than that of a run which is there.
+
+    An option that an older genjax did not have is at its default.
+
+    Args:
+      folder: of the run.
+      config: of the command.
+      recipe: the function.
+
+    Raises:
+      RunError: another run is there, or something else.
+    """
+    old = read(folder)
+    if old is None:
+        if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
+            raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
+    elif lines := differences(
+        without_places({**old, 'options': describe_options(recipe, old['options'])}),
+        without_places(config),
+    ):
+        raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
+    partial = folder / f'.{CONFIG}'
+    partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
+    os.replace(partial, folder / CONFIG)
