@@ -279,6 +279,7 @@ def main(
     if place is not None:
         parallel.join(coordinator, num_processes, process_id)
         return worker(folder, place, steps, models)
+    folder.mkdir(parents=True)  # Old findings would be taken for new ones.
     for name, found in run(folder, steps, models).items():
         print(name, json.dumps(found, indent=2))
 
