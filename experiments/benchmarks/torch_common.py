@@ -38,10 +38,10 @@ class Tuning(NamedTuple):
         """The network on the device, laid out and compiled.
 
         Raises:
-          RuntimeError: a precision that this processor only emulates, a hundred times slower.
+          RuntimeError: this processor has no bfloat16.
         """
-        if self.bfloat16 and not CUDA and torch.backends.cpu.get_cpu_capability() == 'AVX2':
-            raise RuntimeError('PyTorch emulates bfloat16 on a CPU without AVX-512')
+        if self.bfloat16:
+            check_bfloat16()
         net = net.to(DEVICE).to(memory_format=self.format)
         return torch.compile(net) if self.compiled else net
 
@@ -59,6 +59,16 @@ class Tuning(NamedTuple):
         if not self.bfloat16:
             return contextlib.nullcontext()
         return torch.autocast(DEVICE.type, torch.bfloat16)
+
+
+def check_bfloat16() -> None:
+    """Refuses what PyTorch only emulates here, a hundred times slower than float32.
+
+    Raises:
+      RuntimeError: this processor has no bfloat16.
+    """
+    if not CUDA and torch.backends.cpu.get_cpu_capability() == 'AVX2':
+        raise RuntimeError('PyTorch emulates bfloat16 on a CPU without AVX-512')
 
 
 def finished() -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from experiments.benchmarks.task import Task
-from experiments.benchmarks.torch_common import DEVICE, Tuning, finished
+from experiments.benchmarks.torch_common import DEVICE, Tuning, check_bfloat16, finished
 
 
 def layer(
@@ -41,6 +41,8 @@ def layer(
 
 def matmul(n: int = 2048, times: int = 8, dtype: str = 'float32') -> Task:
     """Products of square matrices."""
+    if dtype == 'bfloat16':
+        check_bfloat16()
     x, y = (torch.randn(n, n, device=DEVICE).to(getattr(torch, dtype)) for _ in range(2))
 
     def run():
