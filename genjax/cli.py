@@ -18,13 +18,13 @@ from genjax.data import DataError
 from genjax.machine import own_process
 from genjax.train import Finished, Run, RunError, held_out, load, pictures, train
 from genjax.train.config import options_of, origin, recipes
-from genjax.train.errors import check_integers
+from genjax.train.errors import DivergedError, check_integers
 from genjax.train.export import PLATFORMS, Platform
 from genjax.train.export import export as write_export
 from genjax.train.parts import describe, kind_of, makers, parse
 
 # As shells count: what ends by a signal has 128 more than its number.
-INTERRUPTED, REFUSED = 128, 2
+INTERRUPTED, REFUSED, DIVERGED = 128, 2, 3
 RunFolder = tyro.conf.Positional[Path]
 _REGISTRY = ConstructorRegistry()
 
@@ -262,8 +262,8 @@ def main(args: Sequence[str] | None = None) -> int:
       args: words of the command line; None takes the process's own.
 
     Returns:
-      The exit status: 0, or 2 where something was refused, or 128 + n where training was stopped
-      by signal n, with a checkpoint saved.
+      The exit status: 0, or 2 where something was refused, or 3 where updates were no longer
+      finite, or 128 + n where training was stopped by signal n, with a checkpoint saved.
     """
     own_process()
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
@@ -271,7 +271,7 @@ def main(args: Sequence[str] | None = None) -> int:
         status = tyro.cli(_commands(), prog='genjax', args=args, config=config, registry=_REGISTRY)
     except (RunError, DataError, OSError) as error:
         print(f'genjax: {error}', file=sys.stderr)
-        return REFUSED
+        return DIVERGED if isinstance(error, DivergedError) else REFUSED
     except KeyboardInterrupt:  # Before training listens, or a second time while it does.
         print('genjax: interrupted', file=sys.stderr)
         return INTERRUPTED + signal.SIGINT

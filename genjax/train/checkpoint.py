@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from genjax.core import State
+from genjax.train.config import Config, differences, without_places
 from genjax.train.errors import RunError
 
 
@@ -56,14 +57,17 @@ def _writing() -> Iterator[None]:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run: its states, each with the config of the run.
+
+    The position in the data is the state's step, since their order is a function of it.
 
     Args:
       folder: where they are, made if need be.
+      config: of the run; None writes and compares none.
       read_only: to be loaded from, perhaps while another process trains.
     """
 
-    def __init__(self, folder: Path, read_only: bool = False):
+    def __init__(self, folder: Path, config: Config | None = None, read_only: bool = False):
         import orbax.checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers as policies
 
@@ -80,6 +84,7 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,
         )
         self._args = ocp.args
+        self._config = None if config is None else without_places(config)
         self._manager = ocp.CheckpointManager(
             folder.absolute(), options=options, item_handlers=ocp.StandardCheckpointHandler()
         )
@@ -112,7 +117,13 @@ class Checkpoints:
         # A copy in host memory: the loop goes on to donate the state.
         arrays = self._args.StandardSave(jax.tree.map(_host, _plain(state)))
         with _writing():
-            self._manager.save(step, args=arrays, metrics={'monitor': monitor}, force=True)
+            self._manager.save(
+                step,
+                args=arrays,
+                metrics={'monitor': monitor},
+                custom_metadata=self._config and {'config': self._config},
+                force=True,
+            )
 
     def restore(self, step: int, like: State) -> State:
         """The state of a step, on whatever devices it was saved.
@@ -123,8 +134,9 @@ class Checkpoints:
             is read to lie there too.
 
         Raises:
-          RunError: the checkpoint is of another model, or cannot be read.
+          RunError: the checkpoint is of another run or another model, or cannot be read.
         """
+        self._check_config(step)
         wanted = {
             jax.tree_util.keystr(path): _struct(leaf)
             for path, leaf in jax.tree_util.tree_leaves_with_path(like)
@@ -152,6 +164,17 @@ class Checkpoints:
             return jax.device_put(value, wanted[name].sharding)
 
         return jax.tree_util.tree_map_with_path(leaf, like)
+
+    def _check_config(self, step: int) -> None:
+        with self._reading(step):
+            old = (self._manager.metadata(step).custom_metadata or {}).get('config')
+        if old is None or self._config is None:  # of an older genjax, or of no run
+            return
+        # An option that an older genjax did not have is what it is now.
+        options = {**self._config['options'], **old['options']}
+        if lines := differences({**old, 'options': options}, self._config):
+            names = ', '.join(line.partition(':')[0] for line in lines)
+            raise RunError(f'checkpoint {step} is of another run: expected the same {names}')
 
     @contextlib.contextmanager
     def _reading(self, step: int) -> Iterator[None]:

@@ -7,6 +7,10 @@ class RunError(ValueError):
     """A run that cannot be started, continued or loaded; the message says why."""
 
 
+class DivergedError(RunError):
+    """A training that no longer moves, since its updates are not finite; the message says where."""
+
+
 def check_integers(least: int, **values: int) -> None:
     """Refuses what is no integer, or a small one.
 

@@ -2,14 +2,18 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from genjax import parallel
 from genjax.core import State
-from genjax.data import Dataset
+from genjax.data import Dataset, batches
 from genjax.train.dispatch import dispatches
+from genjax.train.errors import DivergedError
+from genjax.train.health import first_nan
 from genjax.train.logs import Record
 from genjax.train.pace import Pace, spans
 from genjax.train.recorder import Recorder, nothing
@@ -80,6 +84,9 @@ def fit(
       batch_size: examples an update.
       seed: of the order of the examples.
       profile: where to write a profile of a few dispatches, if anywhere.
+
+    Raises:
+      DivergedError: a hundred steps in a row were not finite; the last checkpoint is kept.
     """
     step = int(state.step)
     pieces = spans(step, pace)
@@ -92,6 +99,7 @@ def fit(
         stack.enter_context(contextlib.closing(ways))
         if profile is not None:
             ways = stack.enter_context(contextlib.closing(traced(ways, len(pieces), profile)))
+        stack.enter_context(_explaining(model.train_step, lambda: (state, train, size, seed)))
         write = recorder.look(0, state) if step == 0 else nothing
         for first, steps in pieces:
             if recorder.early or _first(heard):
@@ -117,3 +125,17 @@ def fit(
 def _first(heard: list[int]) -> int | None:
     """The signal that ends training, in all processes at once, whichever has heard it."""
     return parallel.agreed(heard[0] if heard else 0) or None
+
+
+@contextlib.contextmanager
+def _explaining(train_step: Callable, now: Callable[[], tuple]) -> Iterator[None]:
+    """Adds to the end of a training where its next step goes wrong."""
+    try:
+        yield
+    except DivergedError as error:
+        if jax.process_count() > 1:  # None of them has all of the state.
+            raise
+        state, train, size, seed = now()
+        stacked = batches(train, size, seed, int(state.step), 1)
+        batch = {name: leaf[0] for name, leaf in stacked.items()}
+        raise DivergedError(f'{error}; {first_nan(train_step, state, batch)}') from None

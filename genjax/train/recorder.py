@@ -11,6 +11,7 @@ import numpy as np
 from genjax import plots
 from genjax.core import Metrics, State
 from genjax.train.checkpoint import Checkpoints
+from genjax.train.health import Health
 from genjax.train.logs import Log, Record
 from genjax.train.pace import Pace, periods
 from genjax.train.progress import Progress
@@ -76,7 +77,7 @@ class Recorder:
         text: Callable[[int], Mapping[str, str]],
     ):
         self.folder, self.view, self.checkpoints, self.pace = folder, view, checkpoints, pace
-        self.text = text
+        self.text, self.health = text, Health()
         self.sample_every, self.eval_every = periods(pace)
         for name in _PICTURES:
             for step, picture in _pictures(folder / name):
@@ -99,7 +100,8 @@ class Recorder:
     def capture(self, step: int, state: State, metrics: Metrics) -> Callable[[], None]:
         """Looks, measures and copies where it is time to; what is returned records it all.
 
-        It saves after all else, so that no record or picture is missing at a checkpoint.
+        It saves after all else, so that no record or picture is missing at a checkpoint, and what
+        has diverged is not saved.
 
         Args:
           step: that the dispatch ended with.
@@ -115,6 +117,7 @@ class Recorder:
             record = {'step': step, **summarize(metrics), **figures()}
             self.log.add(record)
             look()
+            self.health.check(step, metrics)
             if measured:
                 self.checkpoints.save(step, kept, self._monitor(record))
                 self.early = self._early()

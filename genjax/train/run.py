@@ -94,6 +94,7 @@ def train(
     Raises:
       RunError: an option that the recipe does not have or refuses, data that do not fit the
         recipe, a folder that holds another run or something else, or one that is in use.
+      DivergedError: a hundred steps in a row were not finite.
       DataError: data that cannot be read.
     """
     pace = Pace(steps, dispatch, sample_every, eval_every, patience)
@@ -113,7 +114,7 @@ def train(
                 agree(folder, config, function)
         shared = without_places(config), pace, mesh.shape
         processes.compare(folder / CONFIG, shared)
-        checkpoints = Checkpoints(folder / _CHECKPOINTS)
+        checkpoints = Checkpoints(folder / _CHECKPOINTS, config)
         stack.enter_context(contextlib.closing(checkpoints))
         state = processes.start(model, seed, mesh, checkpoints)
         seen = view(model, trained, measured, seed)
@@ -144,7 +145,8 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
     model = build(function, config['options'], tuple(config['image_shape']))
     if not (folder / _CHECKPOINTS).is_dir():
         raise RunError(f'{folder} has no checkpoint yet')
-    with contextlib.closing(Checkpoints(folder / _CHECKPOINTS, read_only=True)) as checkpoints:
+    saved = Checkpoints(folder / _CHECKPOINTS, config, read_only=True)
+    with contextlib.closing(saved) as checkpoints:
         at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
         if not isinstance(at, int) or at not in checkpoints.steps():
             known = ['latest', 'best', *checkpoints.steps()]
