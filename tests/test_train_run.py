@@ -334,9 +334,18 @@ def test_a_damaged_config_is_named(tmp_path, text):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     run_vae(tmp_path, steps=5)
     other = vae.vae((28, 28, 1), **{**TINY, 'latent_dim': 3}).init(jax.random.key(0))
-    with contextlib.closing(Checkpoints(tmp_path / 'checkpoints', read_only=True)) as saved:
-        with pytest.raises(RunError, match=r'checkpoint 5 is of another model: expected .*nets'):
-            saved.restore(5, other)
+    saved = Checkpoints(tmp_path / 'checkpoints', read_only=True)
+    with contextlib.closing(saved), pytest.raises(RunError, match='is of another model: .*nets'):
+        saved.restore(5, other)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    run_vae(tmp_path, steps=5)
+    for path in (tmp_path / 'checkpoints' / '5' / 'default').rglob('*'):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(RunError, match='checkpoint 5 cannot be read'):
+        load(tmp_path)
 
 
 def test_a_checkpoint_of_another_run_is_refused(whole, tmp_path):
