@@ -116,20 +116,8 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['sample', '{runs}/vae', '--out', 'x.jpg'], 'expected a file that ends in .png or .npz'),
-        (['sample', '{runs}/none', '--out', 'x.png'], 'expected a run in'),
-        (['sample', '{runs}/vae', '--y', '1', '--out', 'x.png'], 'a model without classes, got 1'),
         (['sample', '{runs}/gan', '--y', '3', '--out', 'x.png'], 'a class of [0, 3), got 3'),
-        (
-            ['sample', '{runs}/gan', '--n', '0', '--out', 'x.png'],
-            'expected n to be an integer >= 1, got 0',
-        ),
-        (['sample', '{runs}/gan', '--step', 'first', '--out', 'x.png'], "got 'first'"),
-        (['sample', '{runs}/gan', '--seed', '-1', '--out', 'x.png'], 'integer >= 0, got -1'),
         (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a VAE to reconstruct by'),
-        (['interpolate', '{runs}/gan', '--columns', '1', '--out', 'x.png'], '2 columns or more'),
-        (['train', 'vae', '--data', 'dgits', '--run', '{runs}/x', '--steps', '1'], "'digits'?"),
-        (['train', 'vae', '--data', '{source}', '--run', '{source}', '--steps', '1'], 'exists'),
         (
             ['train', 'dcgan', '--data', '{source}', '--run', '{runs}/gan', '--steps', '9'],
             'options.width: the run has 2, the command says 64',

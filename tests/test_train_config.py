@@ -45,12 +45,9 @@ def test_options_reach_the_model():
     ('name', 'options', 'message'),
     [
         ('dcgan', {'widht': 3}, "dcgan has no option 'widht'; did you mean 'width'?"),
-        ('dcgan', {'width': object()}, 'width: Object of type object is not JSON serializable'),
         ('dcgan', {'objective': 3}, 'objective: expected one of hinge'),
         ('dcgan', {'norm': 'group'}, "expected a norm among ('batch', 'layer', 'none')"),
         ('dcgan', {'weight_clip': -1.0}, 'expected a bound > 0, got -1.0'),
-        ('vae', {'latent_dim': 0}, 'vae: expected latent_dim >= 1, got 0'),
-        ('vae', {'likelihood': 3}, 'likelihood: expected one of bernoulli'),
     ],
 )
 def test_bad_options_are_refused_by_name(name, options, message):
@@ -63,8 +60,6 @@ def test_bad_options_are_refused_by_name(name, options, message):
 def test_images_that_a_recipe_cannot_take_are_refused():
     with pytest.raises(RunError, match=r'dcgan: expected images of 28x28, .* got \(30, 30, 1\)'):
         build(gan.dcgan, describe_options(gan.dcgan, {}), (30, 30, 1))
-    with pytest.raises(RunError, match=r"unknown recipe 'dcgn'; did you mean 'dcgan'\?"):
-        find_recipe('dcgn')
 
 
 def test_an_option_without_a_default_is_asked_for():

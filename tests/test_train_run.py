@@ -7,11 +7,9 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from filelock import FileLock
 
 import genjax
 from genjax import data, gan, vae
-from genjax.data import DataError
 from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, pictures, train, view
 from genjax.train.logs import read
 from genjax.train.recorder import Recorder
@@ -147,15 +145,12 @@ def test_a_profile_is_written_on_request_and_changes_nothing(whole, tmp_path, ca
 
 
 def test_a_profile_that_cannot_be_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(RunError, match='two dispatches or more to profile, got 1 to be trained'):
-        run_vae(tmp_path / 'one', steps=5, profile=True)
-
     def fail(folder):
         raise RuntimeError('another is under way')
 
     monkeypatch.setattr(jax.profiler, 'start_trace', fail)
     with pytest.raises(RunError, match='the profiler cannot run: another is under way'):
-        run_vae(tmp_path / 'two', profile=True)
+        run_vae(tmp_path, profile=True)
 
 
 def test_a_run_that_has_its_steps_is_left_as_it_is(whole):
@@ -206,42 +201,6 @@ def test_what_is_held_out_may_be_given_by_itself(tmp_path, monkeypatch):
         run_vae(tmp_path / 'run', steps=1)
     with pytest.raises(RunError, match='got others'):
         held_out(run, IMAGES)
-    with pytest.raises(
-        RunError, match=r'expected held-out images \(28, 28, 1\) .* got \(2, 28, 1\)'
-    ):
-        run_vae(tmp_path / 'other', held_out=test.x[:, :2])
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'seed': 1}, 'seed: the run has 0, the command says 1'),
-        ({'batch_size': 8}, 'batch_size: the run has 4, the command says 8'),
-        ({'beta': 2.0}, 'options.beta: the run has 1.0, the command says 2.0'),
-        ({'bound': vae.iwae}, "options.bound: the run has 'elbo', the command says 'iwae'"),
-        ({'betta': 2.0}, "vae has no option 'betta'; did you mean 'beta'?"),
-        ({'steps': 0}, 'expected steps to be an integer >= 1, got 0'),
-        ({'seed': -1}, 'expected seed to be an integer >= 0, got -1'),
-        ({'seed': 2**32}, 'expected a seed below 2^32, got 4294967296'),
-        ({'microbatches': 3}, "expected a multiple of 3 examples in batch['x'], got 4"),
-        ({'microbatches': 0}, 'expected vae microbatches >= 1, got 0'),
-        ({'hidden': (0,)}, 'expected size 0 of a layer >= 1, got 0'),
-        ({'dropout': 1.5}, 'expected dropout in [0, 1], got 1.5'),
-        ({'dropout': float('nan')}, 'dropout: Out of range float values'),
-        ({'learning_rate': -1.0}, 'expected learning_rate >= 0, got -1.0'),
-        ({'ema_decay': 2.0}, 'expected ema of encoder in [0, 1], got 2.0'),
-        ({'augment': ['translate:ratio=-0.5']}, 'a step of the recipe is refused'),
-        ({'bound': 'elbo:beta=2'}, "bound: expected no options of elbo, got 'beta=2'"),
-        ({'dispatch': 2.5}, 'expected dispatch to be an integer >= 1, got 2.5'),
-        ({'num_classes': 2}, 'below num_classes=2 in array (training), got labels up to 2'),
-    ],
-)
-def test_what_would_make_another_run_is_refused_by_name(whole, options, message):
-    before = (whole.folder / 'metrics.jsonl').read_bytes()
-    with pytest.raises(RunError) as caught:
-        run_vae(whole.folder, **options)
-    assert message in str(caught.value)
-    assert (whole.folder / 'metrics.jsonl').read_bytes() == before
 
 
 def test_an_option_that_is_new_is_at_its_default_in_an_old_run(tmp_path):
@@ -252,23 +211,6 @@ def test_an_option_that_is_new_is_at_its_default_in_an_old_run(tmp_path):
     with pytest.raises(RunError, match=r'options.free_bits: the run has 0.0, the command says 0.5'):
         run_vae(tmp_path, steps=5, free_bits=0.5)
     assert run_vae(tmp_path, steps=5).config == run.config
-
-
-def test_other_data_are_refused(whole):
-    other = data.from_arrays(IMAGES.x[::-1], IMAGES.y)
-    with pytest.raises(RunError, match='fingerprint: the run has'):
-        train('vae', other, run=whole.folder, steps=30, **PACE, **TINY)
-    with pytest.raises(RunError, match=r'below num_classes=3 in array \(training\), got none'):
-        train('vae', data.from_arrays(IMAGES.x), run=whole.folder, steps=3, num_classes=3)
-    with pytest.raises(DataError, match='held_out in'):
-        run_vae(whole.folder, held_out=1.5)
-
-
-def test_held_out_labels_are_checked_too(tmp_path):
-    other = IMAGES._replace(y=IMAGES.y + 1)
-    with pytest.raises(RunError, match='below num_classes=3 in array, got labels up to 3'):
-        run_vae(tmp_path / 'run', num_classes=3, held_out=other)
-    assert not (tmp_path / 'run').exists()
 
 
 def test_files_of_a_user_in_a_run_folder_are_left_alone(tmp_path):
@@ -307,45 +249,12 @@ def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
     assert set(np.unique(grey)) == {128, 255}
 
 
-def test_a_second_process_is_refused(whole):
-    with (
-        FileLock(whole.folder / '.lock'),
-        pytest.raises(RunError, match='is in use by another process'),
-    ):
-        run_vae(whole.folder)
-
-
-def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
-    (tmp_path / 'thesis.tex').write_text('x')
-    with pytest.raises(RunError, match=r"expected an empty folder or a run, got \['thesis.tex'\]"):
-        run_vae(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} <= {'thesis.tex', '.lock'}
-    with pytest.raises(RunError, match=r'got a folder without config\.json, or none'):
-        load(tmp_path)
-
-
-@pytest.mark.parametrize('text', ['{"recipe": "vae"', '[]', '3', '{"recipe": "vae"}'])
-def test_a_damaged_config_is_named(tmp_path, text):
-    (tmp_path / 'config.json').write_text(text)
-    with pytest.raises(RunError, match=r'config\.json: expected the config of a run, got'):
-        load(tmp_path)
-
-
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     run_vae(tmp_path, steps=5)
     other = vae.vae((28, 28, 1), **{**TINY, 'latent_dim': 3}).init(jax.random.key(0))
     saved = Checkpoints(tmp_path / 'checkpoints', read_only=True)
-    with contextlib.closing(saved), pytest.raises(RunError, match='is of another model: .*nets'):
+    with contextlib.closing(saved), pytest.raises(RunError, match=r'is of another model: .*nets'):
         saved.restore(5, other)
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    run_vae(tmp_path, steps=5)
-    for path in (tmp_path / 'checkpoints' / '5' / 'default').rglob('*'):
-        if path.is_file():
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(RunError, match='checkpoint 5 cannot be read'):
-        load(tmp_path)
 
 
 def test_a_checkpoint_of_another_run_is_refused(whole, tmp_path):

@@ -84,7 +84,7 @@ def kept(
             images = _open(folder, shape)
             written, trusted = _written(folder)
             hashes, bad = written, Unreadable()
-            small = images.nbytes <= SHARE * _memory()
+            small = images.nbytes <= SHARE * memory()
             if small or not trusted:  # What is read anyway is checked anyway.
                 hashes, bad = _complete(folder, images, written, convert, threads)
             if not bad and not (trusted and hashes == written):
@@ -202,6 +202,6 @@ def _stamp(folder: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _memory() -> int:
+def memory() -> int:
     """Bytes of memory of the host, which POSIX systems tell."""
     return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')

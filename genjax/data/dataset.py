@@ -1,6 +1,7 @@
 """Images and labels in memory or mapped from a file, their split and their fingerprint."""
 
 import hashlib
+import numbers
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -110,7 +111,7 @@ def from_arrays(x: Any, y: Any = None, name: str = 'array') -> Dataset:
     """
     if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
         raise DataError(f'{name}: expected an array of images, got {type(x).__name__}')
-    x = np.asarray(x)
+    x = _numpy(x, f'{name}: expected an array of images')
     shape = (*x.shape, 1) if x.ndim == 3 else x.shape
     if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
         raise DataError(
@@ -118,6 +119,13 @@ def from_arrays(x: Any, y: Any = None, name: str = 'array') -> Dataset:
             f'got {x.shape}'
         )
     return Dataset(_bytes(x, name).reshape(shape), labels(y, len(x), name), name)
+
+
+def _numpy(array: Any, expected: str) -> np.ndarray:
+    try:
+        return np.asarray(array)
+    except Exception as error:  # of whatever library the array is
+        raise DataError(f'{expected}, got {type(array).__name__}: {error}') from error
 
 
 def _bytes(x: np.ndarray, name: str) -> np.ndarray:
@@ -148,7 +156,7 @@ def labels(y: Any, n: int, name: str) -> Int32[np.ndarray, 'n'] | None:
     """
     if y is None:
         return None
-    y = np.asarray(y)
+    y = _numpy(y, f'{name}: expected integer labels [{n}]')
     if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
         raise DataError(f'{name}: expected integer labels [{n}], got {y.dtype} {y.shape}')
     if y.min() < 0 or y.max() > np.iinfo(np.int32).max:
@@ -174,7 +182,8 @@ def split(dataset: Dataset, held_out: float = 0.1, seed: int = 0) -> tuple[Datas
       DataError: another share or seed, or too few examples.
     """
     n = dataset.size
-    if n < 2 or not 0 < held_out < 1 or seed < 0:
+    share = isinstance(held_out, numbers.Real) and 0 < held_out < 1
+    if n < 2 or not share or not isinstance(seed, numbers.Integral) or seed < 0:
         raise DataError(
             f'expected 2 or more examples, held_out in (0, 1) and a seed >= 0, '
             f'got {n}, {held_out} and {seed}'

@@ -8,10 +8,12 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from genjax.data.cache import memory
 from genjax.data.errors import DataError
 
 _CHUNK = 1 << 20
@@ -43,7 +45,8 @@ def read_npz(
       optional: names of arrays that are left out where the file has none.
 
     Raises:
-      DataError: no such file, a damaged one, a missing key, or objects in place of numbers.
+      DataError: no such file, a damaged one, a missing key, objects in place of numbers, or
+        more than there is memory.
     """
     path = existing(path)
     try:
@@ -59,6 +62,7 @@ def read_npz(
 
 
 def _npz_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    _check_memory(archive.filename, archive.getinfo(f'{key}.npy').file_size)
     # The whole member is read, which checks its CRC; numpy.load would trust the header's shape.
     file = io.BytesIO(archive.read(f'{key}.npy'))
     version = np.lib.format.read_magic(file)
@@ -76,6 +80,12 @@ def _npz_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
     return np.ndarray(shape, dtype, data, order='F' if fortran else 'C')
 
 
+def _check_memory(path: Any, size: int) -> None:
+    """Refuses what would not fit, a decompression bomb among it, before it is read."""
+    if size > memory():
+        raise DataError(f'{path}: expected an array that fits into memory, got {size} bytes')
+
+
 def read_idx(path: str | os.PathLike, rank: int) -> UInt8[np.ndarray, '...']:
     """The array of an idx file of unsigned bytes, gzipped or not.
 
@@ -84,7 +94,8 @@ def read_idx(path: str | os.PathLike, rank: int) -> UInt8[np.ndarray, '...']:
       rank: number of dimensions that it should have.
 
     Raises:
-      DataError: no such file, another magic number, or a size other than its header's.
+      DataError: no such file, another magic number, a size other than its header's, or
+        more than there is memory.
     """
     path = existing(path)
     try:
@@ -95,6 +106,7 @@ def read_idx(path: str | os.PathLike, rank: int) -> UInt8[np.ndarray, '...']:
                 header = file.read(4 * (1 + rank))
                 shape = _idx_shape(path, header, rank)
                 size = math.prod(shape)
+                _check_memory(path, size)
                 # In pieces and one byte past the end: a lying header allocates nothing, a longer
                 # file shows, and gzip gets to check its CRC.
                 data = bytearray()

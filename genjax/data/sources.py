@@ -115,11 +115,17 @@ def is_folder(source: Any) -> bool:
 
     Args:
       source: as `load` takes it.
+
+    Raises:
+      DataError: a path that cannot be.
     """
     if not isinstance(source, (str, os.PathLike)) or source == 'digits':
         return False
-    path = Path(source).expanduser()
-    return path.is_dir() and _mnist_in(path) is None
+    try:
+        path = Path(source).expanduser()
+        return path.is_dir() and _mnist_in(path) is None
+    except (OSError, RuntimeError) as error:  # Too long, not to be looked at, `~` of nobody.
+        raise DataError(f'expected {_FORMS}; got {str(source)!r}: {error}') from error
 
 
 def located(source: Any) -> str | None:
@@ -138,7 +144,11 @@ def located(source: Any) -> str | None:
 def _from_memory(source: Any) -> Dataset:
     if isinstance(source, Dataset):
         x = source.x if isinstance(source.x, Rows) else from_arrays(*source[:3]).x
-        return source._replace(x=x, y=labels(source.y, len(x), source.name))
+        dataset = source._replace(x=x, y=labels(source.y, len(x), source.name))
+        named, used = dataset.classes, dataset.num_classes or 0
+        if named is not None and len(named) < used:
+            raise DataError(f'{source.name}: expected a name for {used} classes, got {named}')
+        return dataset
     if isinstance(source, dict):
         if 'x' not in source or set(source) - {'x', 'y'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
@@ -162,7 +172,8 @@ def _from_file(path: Path) -> Dataset:
     known = ['digits', *map(str, path.parent.glob('*.npz'))]
     near = difflib.get_close_matches(str(path), known, n=1)
     hint = f' (did you mean {near[0]!r}?)' if near else ''
-    raise DataError(f'expected {_FORMS}; got {str(path)!r}, which does not exist{hint}')
+    what = 'is no regular file' if path.exists() else f'does not exist{hint}'
+    raise DataError(f'expected {_FORMS}; got {str(path)!r}, which {what}')
 
 
 def _fitted(dataset: Dataset, size: int | None) -> Dataset:

@@ -36,7 +36,7 @@ def find_recipe(recipe: str | Callable) -> Callable:
     Raises:
       RunError: an unknown name.
     """
-    if callable(recipe) and hasattr(recipe, '__name__'):
+    if inspect.isfunction(recipe):
         return recipe
     known = recipes()
     if not isinstance(recipe, str):

@@ -69,8 +69,8 @@ def export(
       The folder.
 
     Raises:
-      RunError: another model, a folder that is in use, a platform that there is not, or a model
-        that has diverged.
+      RunError: another model, a folder that is in use or cannot be written, a platform that there
+        is not, or a model that has diverged.
     """
     import safetensors.numpy
 
@@ -101,12 +101,14 @@ def _whole(folder: Path) -> Iterator[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f'expected {folder} to be empty or not there, got something in it')
     partial = folder.with_name(f'.{folder.name}.{os.getpid()}')
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         yield partial
         with contextlib.suppress(FileNotFoundError):
             folder.rmdir()  # Not every system renames onto an empty folder.
         os.replace(partial, folder)
+    except OSError as error:
+        raise RunError(f'{folder}: expected a folder to write to, got {error}') from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import os
 import shutil
 import time
@@ -19,16 +20,17 @@ def read(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
-    records = []
-    for line in path.read_text(encoding='utf-8').split('\n')[:-1]:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(record, dict) or not isinstance(record.get('step'), int):
-            continue
-        records.append({k: math.nan if v is None else v for k, v in record.items()})
-    return records
+    lines = path.read_text(encoding='utf-8', errors='replace').split('\n')[:-1]
+    return [record for record in map(_record, lines) if record is not None]
+
+
+def _record(line: str) -> Record | None:
+    try:
+        found = json.loads(line)
+        record = {k: math.nan if v is None else float(v) for k, v in found.items()}
+        return {**record, 'step': operator.index(found['step'])}
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+        return None
 
 
 def _line(record: Record) -> str:

@@ -100,8 +100,8 @@ def interpolations(
         diverged.
     """
     check_seed(seed)
-    if rows < 1 or columns < 2:
-        raise RunError(f'expected 1 row and 2 columns or more, got {rows} and {columns}')
+    check_integers(1, rows=rows)
+    check_integers(2, columns=columns)
     classes = run.model.num_classes
     spread = None if classes is None else jnp.repeat(jnp.arange(rows) % classes, columns)
     labels = _labels(classes, y, rows * columns, spread)

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +93,8 @@ def train(
 
     Raises:
       RunError: an option that the recipe does not have or refuses, data that do not fit the
-        recipe, a folder that holds another run or something else, or one that is in use.
+        recipe, a folder that holds another run or something else, that is in use or cannot be
+        written, a model and a batch that do not fit into memory.
       DivergedError: a hundred steps in a row were not finite.
       DataError: data that cannot be read.
     """
@@ -101,8 +102,13 @@ def train(
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
     check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
     check_seed(seed)
-    folder = Path(run).expanduser()
+    if steps >= 2**31:
+        raise RunError(f'expected steps below 2^31, got {steps}')
+    # NumPy's integers are no JSON.
+    pace, batch_size, seed = Pace(*map(int, pace)), int(batch_size), int(seed)
+    folder = _path(run)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_explained(folder))
         with parallel.together(RunError('another process of this run was refused: see there')):
             mesh = processes.training_mesh(devices, shard_params, batch_size)
             function = find_recipe(recipe)
@@ -137,11 +143,11 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
     Raises:
       RunError: no such run or checkpoint, or one that does not fit the recipe.
     """
-    folder = Path(run).expanduser()
+    folder = _path(run)
     config = read(folder)
     if config is None:
         raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
-    function = recipe or find_recipe(config['recipe'])
+    function = find_recipe(recipe or config['recipe'])
     model = build(function, config['options'], tuple(config['image_shape']))
     if not (folder / _CHECKPOINTS).is_dir():
         raise RunError(f'{folder} has no checkpoint yet')
@@ -153,6 +159,29 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
             raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
         state = checkpoints.restore(at, jax.eval_shape(model.init, jax.random.key(0)))
     return Run(model, state, config, folder)
+
+
+def _path(run: str | os.PathLike) -> Path:
+    try:
+        return Path(run).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise RunError(f'expected the folder of a run, got {run!r}: {error}') from None
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Says in a sentence what disks and devices have too little of."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f'{folder}: expected a folder to write to, got {error}') from error
+    except jax.errors.JaxRuntimeError as error:
+        if 'RESOURCE_EXHAUSTED' not in str(error):
+            raise
+        raise RunError(
+            'expected a model and a batch that fit into memory (a smaller batch_size, or more '
+            f'microbatches), got {error}'
+        ) from error
 
 
 def held_out(run: Run, data: Any = None) -> Dataset:

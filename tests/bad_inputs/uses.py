@@ -1,0 +1,154 @@
+"""Runs and exports put to a wrong use, each with the message of its `RunError`.
+
+In a message, `...` stands for anything, HERE for an empty folder and RUN for the run's.
+"""
+
+import os
+
+import jax
+import numpy as np
+from filelock import FileLock
+
+from genjax import data, export, load, load_exported, vae
+from genjax.train import held_out, pictures
+from tests.bad_inputs.place import DATA, go_on
+
+
+def locked(at):
+    with FileLock(at.run / '.lock'):
+        go_on(at)
+
+
+def something_else(at):
+    (at.here / 'thesis.tex').write_text('x')
+    go_on(at, run=at.here)
+
+
+def exported(at, **options):
+    return export(load(at.run), at.here / 'model', platforms=('cpu',), **options)
+
+
+def damaged_export(name, content=None):
+    def act(at):
+        path = exported(at) / name
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        load_exported(path.parent)
+
+    return act
+
+
+def onto_a_file(at):
+    (at.here / 'model').write_text('mine')
+    exported(at)
+
+
+def below_a_file(at):
+    (at.here / 'file').write_text('mine')
+    export(load(at.run), at.here / 'file' / 'model', platforms=('cpu',))
+
+
+def on_a_full_disk(at):
+    (at.here / f'.model.{os.getpid()}').symlink_to('/dev/full')
+    exported(at)
+
+
+def diverged(at):
+    run = load(at.run)
+    nets = jax.tree.map(lambda leaf: leaf * np.nan, run.state.nets)
+    pictures.samples(run._replace(state=run.state.replace(nets=nets)), 4)
+
+
+KNOWN = "RUN: expected a checkpoint among ['latest', 'best', 1, 2], got "
+NO_RUN = 'expected a run in HERE, got a folder without config.json, or none'
+USES = {
+    'a run that is in use': (locked, 'RUN is in use by another process'),
+    'a folder of something else': (
+        something_else,
+        "HERE: expected an empty folder or a run, got ['thesis.tex']",
+    ),
+    'no run': (lambda at: load(at.here), NO_RUN),
+    'a file for a run': (
+        lambda at: load(at.run / 'config.json'),
+        'expected a run in RUN/config.json, got a folder without config.json, or none',
+    ),
+    'no folder': (lambda at: load(None), 'expected the folder of a run, got None: ...'),
+    'no such step': (lambda at: load(at.run, 3), KNOWN + '3'),
+    'a negative step': (lambda at: load(at.run, -1), KNOWN + '-1'),
+    'a word for a step': (lambda at: load(at.run, 'first'), KNOWN + "'first'"),
+    'no step': (lambda at: load(at.run, None), KNOWN + 'None'),
+    'an unknown recipe': (
+        lambda at: load(at.run, recipe='vea'),
+        "unknown recipe 'vea'; did you mean 'vae'?",
+    ),
+    'another recipe': (
+        lambda at: load(at.run, recipe=vae.conv_vae),
+        "conv_vae has no option 'hidden'; ...",
+    ),
+    'no data': (lambda at: held_out(load(at.run)), 'RUN: expected the data of the run, got none'),
+    'data that are gone': (
+        lambda at: held_out(load(at.run), data.from_arrays(DATA.x[1:])),
+        'RUN: expected the data of the run, got others in ...',
+    ),
+    'no samples': (
+        lambda at: pictures.samples(load(at.run), 0),
+        'expected n to be an integer >= 1, got 0',
+    ),
+    'a long seed': (
+        lambda at: pictures.samples(load(at.run), 1, 2**32),
+        'expected a seed below 2^32, got 4294967296',
+    ),
+    'a class of none': (
+        lambda at: pictures.samples(load(at.run), 1, y=1),
+        'expected a class of a model without classes, got 1',
+    ),
+    'no rows': (
+        lambda at: pictures.interpolations(load(at.run), 0, 9),
+        'expected rows to be an integer >= 1, got 0',
+    ),
+    'half a column': (
+        lambda at: pictures.interpolations(load(at.run), 1, 2.5),
+        'expected columns to be an integer >= 2, got 2.5',
+    ),
+    'a model that has diverged': (
+        diverged,
+        'expected finite images, got NaN or infinity: the model has diverged',
+    ),
+    'an export onto a file': (
+        onto_a_file,
+        'expected HERE/model to be empty or not there, got something in it',
+    ),
+    'an export into the run': (
+        lambda at: export(load(at.run), at.run),
+        'expected RUN to be empty or not there, got something in it',
+    ),
+    'an export below a file': (
+        below_a_file,
+        'HERE/file/model: expected a folder to write to, got [Errno 20] Not a directory: ...',
+    ),
+    'an export for no platform': (
+        lambda at: export(load(at.run), at.here / 'model', platforms=()),
+        "expected platforms among ('cpu', 'cuda', 'rocm', 'tpu'), got ()",
+    ),
+    'no exported model': (
+        lambda at: load_exported(at.here),
+        'expected an exported model in HERE, got no model.json there',
+    ),
+    'a run for an exported model': (
+        lambda at: load_exported(at.run),
+        'expected an exported model in RUN, got no model.json there',
+    ),
+    'an exported model without weights': (
+        damaged_export('weights.safetensors'),
+        'HERE/model/weights.safetensors: expected a file of an exported model, got none',
+    ),
+    'an exported model with others': (
+        damaged_export('weights.safetensors', b'other'),
+        'HERE/model/weights.safetensors: expected the file with SHA-256 ..., got ...',
+    ),
+    'an exported model of other facts': (
+        damaged_export('model.json', b'{"format": 3}'),
+        "HERE/model/model.json: expected the format 'genjax export 1', got 3",
+    ),
+}
