@@ -257,6 +257,34 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         saved.restore(5, other)
 
 
+@pytest.mark.parametrize('place', [0.3, 0.6, 0.9])
+def test_a_checkpoint_in_which_bits_have_flipped_is_refused(whole, tmp_path, place):
+    shutil.copytree(whole.folder, tmp_path / 'run')
+    data = max((tmp_path / 'run/checkpoints/20').rglob('d/*'), key=lambda path: path.stat().st_size)
+    bytes_ = bytearray(data.read_bytes())
+    bytes_[int(place * len(bytes_))] ^= 1
+    data.write_bytes(bytes_)
+    with pytest.raises(RunError, match='checkpoint 20 cannot be read; remove it to go on from 10'):
+        load(tmp_path / 'run')
+
+
+def damaged(run, folder, figures):
+    shutil.copytree(run.folder, folder)
+    (folder / 'checkpoints/20/metrics/metrics').write_text(figures)
+    return folder
+
+
+@pytest.mark.parametrize('figures', ['', '{', '[1]'])
+def test_figures_of_a_checkpoint_that_cannot_be_read_are_refused(whole, tmp_path, figures):
+    with pytest.raises(RunError, match=r'expected the figures of checkpoints in .*/metrics, got'):
+        load(damaged(whole, tmp_path / 'run', figures))
+
+
+@pytest.mark.parametrize('figures', ['{"monitor": "x"}', '{}', '{"monitor": null}'])
+def test_a_checkpoint_without_figures_is_not_the_best(whole, tmp_path, figures):
+    assert load(damaged(whole, tmp_path / 'run', figures), 'best').state.step == 10
+
+
 def test_a_checkpoint_of_another_run_is_refused(whole, tmp_path):
     run = run_vae(tmp_path, seed=1)
     shutil.rmtree(tmp_path / 'checkpoints')

@@ -1,10 +1,11 @@
 """States on disk, by Orbax: atomic, the last two and the best."""
 
 import contextlib
+import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ from jax.sharding import NamedSharding
 from genjax.core import State
 from genjax.train.config import Config, differences, without_places
 from genjax.train.errors import RunError
+
+T = TypeVar('T')
 
 
 def _is_key(leaf: Any) -> bool:
@@ -41,10 +44,22 @@ def _host(leaf: Any) -> Any:
     return np.array(leaf) if leaf.is_fully_addressable else leaf
 
 
-def _rank(metrics: dict[str, float | None]) -> float:
-    """What was not measured is the worst, and of equals the newest is the best."""
-    monitor = metrics['monitor']
-    return -math.inf if monitor is None else monitor
+def _digest(arrays: dict[str, Any]) -> str | None:
+    """A hash of all leaves, which Orbax does not keep; None where no process has all of them."""
+    digest = hashlib.sha256()
+    for name, leaf in sorted(arrays.items()):
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return None
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _rank(metrics: dict[str, Any]) -> float:
+    """What was not measured, or is damaged, is the worst; of equals the newest is the best."""
+    monitor = metrics.get('monitor')
+    known = isinstance(monitor, float | int) and math.isfinite(monitor)
+    return monitor if known else -math.inf
 
 
 @contextlib.contextmanager
@@ -83,10 +98,13 @@ class Checkpoints:
             create=not read_only,
             cleanup_tmp_directories=not read_only,
         )
-        self._args = ocp.args
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f'expected a folder of checkpoints, got the file {folder}')
+        self._folder, self._args = folder, ocp.args
         self._config = None if config is None else without_places(config)
-        self._manager = ocp.CheckpointManager(
-            folder.absolute(), options=options, item_handlers=ocp.StandardCheckpointHandler()
+        handler = ocp.StandardCheckpointHandler()
+        self._manager = self._listed(
+            lambda: ocp.CheckpointManager(folder.absolute(), options=options, item_handlers=handler)
         )
 
     def steps(self) -> list[int]:
@@ -95,11 +113,20 @@ class Checkpoints:
 
     def latest(self) -> int | None:
         """The step of the newest whole checkpoint."""
-        return self._manager.latest_step()
+        return self._listed(self._manager.latest_step)
 
     def best(self) -> int | None:
         """The step of the best checkpoint, or the newest where none was measured."""
-        return self._manager.best_step()
+        return self._listed(self._manager.best_step)
+
+    def _listed(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except OSError:
+            raise
+        except Exception as error:  # of many kinds, by the byte that is wrong
+            told = f'expected the figures of checkpoints in {self._folder}/*/metrics, got {error!r}'
+            raise RunError(told) from error
 
     def save(self, step: int, state: State, monitor: float | None = None) -> None:
         """Saves in the background; the values are those of this moment.
@@ -115,13 +142,13 @@ class Checkpoints:
         if step == self.latest():
             return
         # A copy in host memory: the loop goes on to donate the state.
-        arrays = self._args.StandardSave(jax.tree.map(_host, _plain(state)))
+        arrays = jax.tree.map(_host, _plain(state))
         with _writing():
             self._manager.save(
                 step,
-                args=arrays,
+                args=self._args.StandardSave(arrays),
                 metrics={'monitor': monitor},
-                custom_metadata=self._config and {'config': self._config},
+                custom_metadata={'config': self._config, 'sha256': _digest(arrays)},
                 force=True,
             )
 
@@ -136,7 +163,7 @@ class Checkpoints:
         Raises:
           RunError: the checkpoint is of another run or another model, or cannot be read.
         """
-        self._check_config(step)
+        about = self._about(step)
         wanted = {
             jax.tree_util.keystr(path): _struct(leaf)
             for path, leaf in jax.tree_util.tree_leaves_with_path(like)
@@ -156,6 +183,8 @@ class Checkpoints:
         targets = jax.tree.map(lambda a: a if a.sharding else np.empty(a.shape, a.dtype), wanted)
         with self._reading(step):
             arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
+            if about.get('sha256') not in (None, _digest(arrays)):
+                raise ValueError('its arrays are not those that were saved')
 
         def leaf(path, of):
             name = jax.tree_util.keystr(path)
@@ -165,16 +194,19 @@ class Checkpoints:
 
         return jax.tree_util.tree_map_with_path(leaf, like)
 
-    def _check_config(self, step: int) -> None:
+    def _about(self, step: int) -> dict[str, Any]:
+        """What was written beside a state, of the same run."""
         with self._reading(step):
-            old = (self._manager.metadata(step).custom_metadata or {}).get('config')
+            about = self._manager.metadata(step).custom_metadata or {}
+        old = about.get('config')
         if old is None or self._config is None:  # of an older genjax, or of no run
-            return
+            return about
         # An option that an older genjax did not have is what it is now.
         options = {**self._config['options'], **old['options']}
         if lines := differences({**old, 'options': options}, self._config):
             names = ', '.join(line.partition(':')[0] for line in lines)
             raise RunError(f'checkpoint {step} is of another run: expected the same {names}')
+        return about
 
     @contextlib.contextmanager
     def _reading(self, step: int) -> Iterator[None]:

@@ -59,7 +59,7 @@ def read(folder: Path) -> Config | None:
         config = {'image_size': None, **json.loads(path.read_text(encoding='utf-8'))}
         odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
         odd += [] if len(config['image_shape']) == 3 else ['image_shape']
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(f'{path}: expected the config of a run, got {error!r}') from error
     if odd:
         raise RunError(f'{path}: expected the config of a run, got others in {odd}')
