@@ -51,7 +51,7 @@ def _digest(arrays: dict[str, Any]) -> str | None:
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
             return None
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -59,7 +59,7 @@ def _rank(metrics: dict[str, Any]) -> float:
     """What was not measured, or is damaged, is the worst; of equals the newest is the best."""
     monitor = metrics.get('monitor')
     known = isinstance(monitor, float | int) and math.isfinite(monitor)
-    return monitor if known else -math.inf
+    return float(monitor) if known else -math.inf  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -183,7 +183,8 @@ class Checkpoints:
         targets = jax.tree.map(lambda a: a if a.sharding else np.empty(a.shape, a.dtype), wanted)
         with self._reading(step):
             arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
-            if about.get('sha256') not in (None, _digest(arrays)):
+            marks = about.get('sha256'), _digest(arrays)
+            if None not in marks and marks[0] != marks[1]:
                 raise ValueError('its arrays are not those that were saved')
 
         def leaf(path, of):
