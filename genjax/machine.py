@@ -76,7 +76,19 @@ def cache_compilations() -> str:
         jax.config.update('jax_compilation_cache_dir', folder)
         jax.config.update('jax_compilation_cache_max_size', _GIBIBYTE)
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+        _mend(Path(folder))
     return folder
+
+
+def _mend(folder: Path) -> None:
+    """Gives each kept program a time of use.
+
+    One without, which a process that was killed may leave, keeps JAX from keeping any more
+    (https://github.com/jax-ml/jax/issues/39880).
+    """
+    for program in folder.glob('*-cache'):
+        with contextlib.suppress(OSError):  # It is another user's, or the disk is full.
+            program.with_name(f'{program.name.removesuffix("-cache")}-atime').touch()
 
 
 @functools.cache

@@ -21,6 +21,15 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 print(min(faults() for _ in range(30)))
 """
+KEEPS = """
+import jax, warnings
+from genjax import machine
+warnings.simplefilter('error')
+folder = machine.cache_compilations()
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+jax.jit(lambda x: 2 * x)(3.0)
+print(folder)
+"""
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
 
 
@@ -57,3 +66,12 @@ def test_flags_are_those_of_the_processor():
 def test_a_thread_that_ends_meanwhile_is_passed_over(monkeypatch, tmp_path):
     monkeypatch.setattr(machine.Path, 'glob', lambda self, pattern: iter([tmp_path / 'comm']))
     assert not machine._started()
+
+
+def test_a_kept_program_without_its_time_does_not_keep_jax_from_keeping_more(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    folder = tmp_path / 'genjax' / 'compiled'
+    folder.mkdir(parents=True)
+    (folder / 'half-cache').write_bytes(b'')
+    assert answer(KEEPS) == str(folder)
+    assert list(folder.glob('jit__lambda*-cache'))

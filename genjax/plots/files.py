@@ -47,7 +47,8 @@ def replacing(path: str | os.PathLike, *suffixes: str) -> Iterator[IO[bytes]]:
     if path.suffix.lower() not in suffixes:
         raise ValueError(f'expected a path that ends in {" or ".join(suffixes)}, got {str(path)!r}')
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'.{path.name}.{os.getpid()}')
+    # Always the same name: what a killed process left there goes when the file is written again.
+    beside = path.with_name(f'.{path.name}.partial')
     try:
         with open(beside, 'wb') as file:
             yield file
