@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
+from genjax import parallel
 from genjax.core import State
 from genjax.train.config import Config, differences, without_places
 from genjax.train.errors import RunError
 
 T = TypeVar('T')
+LATEST = 2  # are kept, and the best
 
 
 def _is_key(leaf: Any) -> bool:
@@ -87,7 +89,7 @@ class Checkpoints:
         from orbax.checkpoint import checkpoint_managers as policies
 
         keep = policies.AnyPreservationPolicy([
-            policies.LatestN(2),
+            policies.LatestN(LATEST),
             policies.BestN(get_metric_fn=_rank, n=1),
         ])  # fmt: skip
         # Orbax's own `read_only` warns of each option that it changes.
@@ -106,6 +108,15 @@ class Checkpoints:
         self._manager = self._listed(
             lambda: ocp.CheckpointManager(folder.absolute(), options=options, item_handlers=handler)
         )
+        if not read_only:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Removes what a process that was killed had yet to remove, or has removed in half."""
+        left = sorted({*self.steps()[:-LATEST]} - {self.best()})
+        parallel.agreed(len(left))  # All processes have looked before the first removes anything.
+        for step in left:
+            self._manager.delete(step)
 
     def steps(self) -> list[int]:
         """The steps of all whole checkpoints, in order."""
