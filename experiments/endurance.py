@@ -6,8 +6,8 @@ Each case is trained by `genjax train`, from a folder of images that is converte
 record, pictures and a checkpoint every three steps, 200 times. Then again, with SIGKILL at random
 moments and the same command after each: half of them are uniform in the time that a start takes,
 half in the dispatches after it. In the end everything in the folder is compared with that of the
-first run: all leaves of all checkpoints (networks, averages, moments, step and key; the place in the
-data is the step's), records, pictures, curves, and that nothing else is there.
+first run: all leaves of all checkpoints (networks, averages, moments, step and key; the place
+in the data is the step's), records, pictures, curves, and that nothing else is there.
 
 Reached (jax 0.10.2, two Zen 3 cores, other work beside it): all equal, with
 
