@@ -81,14 +81,16 @@ def cache_compilations() -> str:
 
 
 def _mend(folder: Path) -> None:
-    """Gives each kept program a time of use.
+    """Gives a time of use to each kept program that has none.
 
-    One without, which a process that was killed may leave, keeps JAX from keeping any more
+    Such a one, which a process that was killed may leave, keeps JAX from keeping any more
     (https://github.com/jax-ml/jax/issues/39880).
     """
-    for program in folder.glob('*-cache'):
-        with contextlib.suppress(OSError):  # It is another user's, or the disk is full.
-            program.with_name(f'{program.name.removesuffix("-cache")}-atime').touch()
+    found = {path.name for path in folder.glob('*-*')}
+    for name in {n.removesuffix('-cache') for n in found if n.endswith('-cache')}:
+        if f'{name}-atime' not in found:
+            with contextlib.suppress(OSError):  # It is another user's, or the disk is full.
+                (folder / f'{name}-atime').touch()
 
 
 @functools.cache

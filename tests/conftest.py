@@ -5,9 +5,18 @@ import os
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
+import pytest
 
 from genjax.machine import own_process
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
 own_process()
+
+
+@pytest.fixture
+def data_cache(tmp_path_factory, monkeypatch):
+    """A folder of its own for what is converted."""
+    folder = tmp_path_factory.mktemp('cache')
+    monkeypatch.setenv('GENJAX_DATA_CACHE', str(folder))
+    return folder

@@ -11,25 +11,10 @@ from PIL import Image
 
 from genjax import data
 from genjax.data import DataError
+from tests.image_files import COLOUR, GREY, write
 
-RNG = np.random.default_rng(0)
-COLOUR = RNG.integers(0, 256, (5, 7, 3), np.uint8)
-GREY = COLOUR[..., 0]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp('cache')
-    monkeypatch.setenv('GENJAX_DATA_CACHE', str(folder))
-    return folder
-
-
-def write(folder, **images):
-    """PNG files of arrays; `__` in a name is a slash."""
-    for name, image in images.items():
-        path = folder / f'{name.replace("__", "/")}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
+pytestmark = pytest.mark.usefixtures('data_cache')
+RNG = np.random.default_rng(1)
 
 
 def test_folders_are_classes_and_files_of_other_kinds_are_left_aside(tmp_path):
@@ -113,13 +98,13 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(('make', 'message'), BAD_FILES.values(), ids=BAD_FILES)
-def test_bad_files_are_named(tmp_path, cache, make, message):
+def test_bad_files_are_named(tmp_path, data_cache, make, message):
     write(tmp_path, a=GREY, b=GREY)
     make(tmp_path)
     for _ in range(2):
         with pytest.raises(DataError, match=rf'got 1 others of 3:\n  {message}'):
             data.load(tmp_path)
-    assert not list(cache.rglob('manifest.json'))
+    assert not list(data_cache.rglob('manifest.json'))
 
 
 def test_pillows_warning_of_a_bomb_is_an_error(tmp_path, monkeypatch):

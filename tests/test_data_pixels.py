@@ -7,26 +7,11 @@ from PIL import Image
 from genjax import data
 from genjax.data import DataError
 from genjax.data.pixels import decode
+from tests.image_files import COLOUR, GREY, write
 
-RNG = np.random.default_rng(0)
-COLOUR = RNG.integers(0, 256, (5, 7, 3), np.uint8)
-GREY = COLOUR[..., 0]
+pytestmark = pytest.mark.usefixtures('data_cache')
+RNG = np.random.default_rng(1)
 ALPHA = RNG.integers(0, 256, (5, 7), np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp('cache')
-    monkeypatch.setenv('GENJAX_DATA_CACHE', str(folder))
-    return folder
-
-
-def write(folder, **images):
-    """PNG files of arrays; `__` in a name is a slash."""
-    for name, image in images.items():
-        path = folder / f'{name.replace("__", "/")}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
 
 
 def on_white(image):

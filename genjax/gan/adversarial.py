@@ -14,7 +14,7 @@ from genjax.core import Batch, Metrics, Network, Player, State, Term, averaged, 
 from genjax.gan.objectives import Objective
 from genjax.gan.round import MEMORY, Critique, apply_labelled, play
 from genjax.images import prepare, scale
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 
 
@@ -166,8 +166,7 @@ def _sampling(generator, latent_dim, num_classes):
     @partial(jax.jit, static_argnames='n')
     def sample(state, key, n, y=None):
         z = _noise(key, n, latent_dim)
-        if num_classes is not None and y is None:
-            y = jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
+        y = draw_labels(key, n, num_classes) if y is None else y
         return generate(state, z, y)
 
     return {'sample': sample, 'generate': generate}

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from genjax.random import stream
+
 
 def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | None:
     """Labels as int32; refuses those a model does not expect, and their absence where it does.
@@ -26,6 +28,19 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
     if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
         raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
     return y.astype(jnp.int32)
+
+
+def draw_labels(key: Array, n: int, num_classes: int | None) -> Array | None:
+    """Labels for n samples, each class as likely as the others; None without classes.
+
+    Args:
+      key: of the samples; the labels have a stream of it.
+      n: how many.
+      num_classes: of the model.
+    """
+    if num_classes is None:
+        return None
+    return jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
 
 
 def with_labels(

@@ -24,11 +24,14 @@ def scan_steps(train_step: Step) -> Step:
     Args:
       train_step: of any model.
     """
+    return jax.jit(_scanned(train_step), donate_argnums=0)
 
+
+def _scanned(train_step: Step) -> Step:
     def run(state, stacked):
         return lax.scan(train_step, state, stacked)
 
-    return jax.jit(run, donate_argnums=0)
+    return run
 
 
 def dispatches(
@@ -56,7 +59,8 @@ def dispatches(
     # All processes take the same way: they run one program.
     streams = parallel.agreed(not fits(dataset, devices))
     way = _streamed if streams else _resident
-    return way(train_step, dataset, batch_size, seed, spans, shardings)
+    step = parallel.on_mesh(train_step, shardings)
+    return way(step, dataset, batch_size, seed, spans, shardings)
 
 
 def _compiled(run, shardings, **options):
@@ -68,7 +72,6 @@ def _compiled(run, shardings, **options):
 
 def _resident(train_step, dataset, batch_size, seed, spans, shardings):
     n, shape = dataset.size, dataset.image_shape
-    train_step = parallel.on_mesh(train_step, shardings)
 
     def run(state, arrays, start, steps):
         def step(state, rows):
@@ -87,12 +90,7 @@ def _resident(train_step, dataset, batch_size, seed, spans, shardings):
 
 
 def _streamed(train_step, dataset, batch_size, seed, spans, shardings):
-    train_step = parallel.on_mesh(train_step, shardings)
-
-    def run(state, stacked):
-        return lax.scan(train_step, state, stacked)
-
-    mesh, program = _compiled(run, shardings)
+    mesh, program = _compiled(_scanned(train_step), shardings)
     sharding = parallel.batch_sharding(mesh, axis=1)
     with contextlib.closing(stream(dataset, batch_size, seed, spans, sharding)) as batches:
         for stacked in batches:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax.images import scale
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.train.errors import RunError
 
@@ -133,8 +133,7 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
 
     def sample(key, n, y=None):
         z = jax.random.normal(stream(key, 'z'), (n, latent_dim))
-        if num_classes is not None and y is None:
-            y = jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
+        y = draw_labels(key, n, num_classes) if y is None else y
         return draw(z, y)
 
     return Exported(facts, sample, **functions)

@@ -23,7 +23,7 @@ from genjax.core import (
     weighted_sum,
 )
 from genjax.images import prepare, scale
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import Likelihood, Normal
@@ -248,8 +248,7 @@ def _generation(parts, settings):
     @partial(jax.jit, static_argnames='n')
     def sample(state, key, n, y=None):
         prior = parts.prior(averaged(state))
-        if settings.num_classes is not None and y is None:
-            y = jax.random.randint(stream(key, 'y'), (n,), 0, settings.num_classes)
+        y = draw_labels(key, n, settings.num_classes) if y is None else y
         return decode(state, prior.sample(stream(key, 'z'), n), y)
 
     return {'encode': encode, 'decode': decode, 'sample': sample}
