@@ -3,7 +3,6 @@
 In a message, `...` stands for anything, HERE for an empty folder and RUN for the run's.
 """
 
-import os
 import re
 import shutil
 
@@ -94,7 +93,7 @@ def test_what_cannot_be_written(at, damage, message):
 
 
 def test_a_disk_that_fills_up_leaves_the_checkpoints(at):
-    picture = at.run / 'samples' / f'.step_00000003.png.{os.getpid()}'
+    picture = at.run / 'samples' / '.step_00000003.png.partial'
     full(picture.relative_to(at.run))(at.run)
     before = content(at.run / 'checkpoints')
     with pytest.raises(RunError) as caught:
@@ -136,7 +135,7 @@ def test_use(at, act, message):
 def test_command(at, tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'FOLDER.png').mkdir()
-    (tmp_path / f'.FULL.npz.{os.getpid()}').symlink_to('/dev/full')
+    (tmp_path / '.FULL.npz.partial').symlink_to('/dev/full')
     before = content(at.run)
     words = [w.replace('HERE', str(at.here)).replace('RUN', str(at.run)) for w in words]
     assert main(words) == 2

@@ -180,8 +180,10 @@ class Checkpoints:
             for path, leaf in jax.tree_util.tree_leaves_with_path(like)
         }
         with self._reading(step):
-            saved = self._manager.item_metadata(step).items()
-        found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved}
+            saved = self._manager.item_metadata(step)
+            if saved is None:
+                raise FileNotFoundError('the names of its arrays are not there')
+        found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved.items()}
         expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in wanted.items()}
         if found != expected:
             odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))

@@ -24,6 +24,7 @@ from genjax.train.card import card
 from genjax.train.config import config_hash, without_places
 from genjax.train.errors import RunError
 from genjax.train.exported import FACTS, FORMAT, PROGRAM, WEIGHTS, Facts, digest, load_exported
+from genjax.train.folder import located
 from genjax.train.logs import read
 from genjax.train.run import Run
 from genjax.vae import VAE
@@ -76,7 +77,8 @@ def export(
 
     if not platforms or set(platforms) - set(get_args(Platform)):
         raise RunError(f'expected platforms among {get_args(Platform)}, got {platforms}')
-    with _whole(Path(folder).expanduser().absolute()) as partial:
+    place = located(folder)
+    with _whole(place.absolute()) as partial:
         weights, programs = _lower(run, tuple(platforms))
         mark = {'genjax': version('genjax-models'), 'recipe': run.config['recipe']}
         mark |= {'config': config_hash(run.config), 'step': str(int(run.state.step))}
@@ -92,7 +94,7 @@ def export(
             (partial / name).write_bytes(data)
         if jax.export.default_export_platform() in platforms:
             _compare(run, partial)
-    return Path(folder).expanduser()
+    return place
 
 
 @contextlib.contextmanager
@@ -100,7 +102,9 @@ def _whole(folder: Path) -> Iterator[Path]:
     """A folder that takes its place at once and whole, or not at all."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f'expected {folder} to be empty or not there, got something in it')
-    partial = folder.with_name(f'.{folder.name}.{os.getpid()}')
+    # Always the same name: what a killed process left there goes with the next.
+    partial = folder.with_name(f'.{folder.name}.partial')
+    shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial

@@ -16,6 +16,7 @@ from genjax.images import scale
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.train.errors import RunError
+from genjax.train.folder import located
 
 Facts = dict[str, Any]
 FORMAT = 'genjax export 1'
@@ -55,7 +56,7 @@ def load_exported(folder: str | os.PathLike) -> Exported:
     """
     import safetensors.numpy
 
-    folder = Path(folder).expanduser()
+    folder = located(folder)
     facts = _facts(folder)
     try:
         files = {name: _read(folder / name, mark) for name, mark in facts['files'].items()}

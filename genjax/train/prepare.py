@@ -7,7 +7,9 @@ from typing import Any
 import jax
 
 from genjax import data as sources
+from genjax.core import State
 from genjax.data import Dataset
+from genjax.data.cache import memory
 from genjax.train.config import REFUSALS, Config, build, describe_options
 from genjax.train.errors import RunError
 
@@ -86,9 +88,22 @@ def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
         batch['y'] = jax.ShapeDtypeStruct((n,), dataset.y.dtype)
     try:
         state = jax.eval_shape(model.init, jax.random.key(0))
+        _check_room(state)
         jax.eval_shape(model.train_step, state, batch)
     except REFUSALS as error:
         raise RunError(f'a step of the recipe is refused: {error}') from error
+
+
+def _check_room(state: State) -> None:
+    """Refuses a state that all devices together could not hold."""
+    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    limits = [(device.memory_stats() or {}).get('bytes_limit') for device in jax.local_devices()]
+    room = jax.process_count() * (memory() if None in limits else sum(limits))
+    if needed > room:
+        raise RunError(
+            f'expected a model whose state fits into {room / 1e9:.3g} GB of memory, got '
+            f'{needed / 1e9:.3g} GB'
+        )
 
 
 def _check_labels(dataset: Dataset, model: Any) -> None:

@@ -17,7 +17,7 @@ from genjax.train import processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, origin, without_places
 from genjax.train.errors import RunError, check_integers, check_seed
-from genjax.train.folder import CONFIG, agree, locked, read
+from genjax.train.folder import CONFIG, agree, located, locked, read
 from genjax.train.loop import Finished, fit
 from genjax.train.pace import Pace
 from genjax.train.prepare import prepare
@@ -106,7 +106,7 @@ def train(
         raise RunError(f'expected steps below 2^31, got {steps}')
     # NumPy's integers are no JSON.
     pace, batch_size, seed = Pace(*map(int, pace)), int(batch_size), int(seed)
-    folder = _path(run)
+    folder = located(run)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_explained(folder))
         with parallel.together(RunError('another process of this run was refused: see there')):
@@ -143,7 +143,7 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
     Raises:
       RunError: no such run or checkpoint, or one that does not fit the recipe.
     """
-    folder = _path(run)
+    folder = located(run)
     config = read(folder)
     if config is None:
         raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
@@ -153,19 +153,13 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
         raise RunError(f'{folder} has no checkpoint yet')
     saved = Checkpoints(folder / _CHECKPOINTS, config, read_only=True)
     with contextlib.closing(saved) as checkpoints:
-        at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
+        named = {'latest': checkpoints.latest, 'best': checkpoints.best}.get(str(step))
+        at = named() if named else step
         if not isinstance(at, int) or at not in checkpoints.steps():
             known = ['latest', 'best', *checkpoints.steps()]
             raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
         state = checkpoints.restore(at, jax.eval_shape(model.init, jax.random.key(0)))
     return Run(model, state, config, folder)
-
-
-def _path(run: str | os.PathLike) -> Path:
-    try:
-        return Path(run).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise RunError(f'expected the folder of a run, got {run!r}: {error}') from None
 
 
 @contextlib.contextmanager

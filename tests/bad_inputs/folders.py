@@ -85,7 +85,10 @@ DAMAGE = {
     'cut arrays': (halved, UNREADABLE + '...'),
     'no arrays': (remove('checkpoints/2/default'), UNREADABLE + '...'),
     'damaged names of arrays': (write('checkpoints/2/default/_METADATA', b'{'), UNREADABLE + '...'),
-    'no names of arrays': (remove('checkpoints/2/default/_METADATA'), UNREADABLE + '...'),
+    'no names of arrays': (
+        remove('checkpoints/2/default/_METADATA'),
+        UNREADABLE + 'the names of its arrays are not there',
+    ),
     'an empty checkpoint': (
         folder('checkpoints/7'),
         'checkpoint 7 cannot be read; remove it to go on from 2: ...',

@@ -40,6 +40,10 @@ OPTIONS = {
     'no number for sizes': ({'hidden': 4}, 'vae: Value after * must be an iterable, not int'),
     'half a latent': ({'latent_dim': 2.5}, 'vae: Shapes must be 1D sequences ...'),
     'no latent': ({'latent_dim': 0}, 'vae: expected latent_dim >= 1, got 0'),
+    'a latent without end': (
+        {'latent_dim': 10**12},
+        'expected a model whose state fits into ... GB of memory, got ... GB',
+    ),
     'an empty layer': ({'hidden': (0,)}, 'vae: expected size 0 of a layer >= 1, got 0'),
     'dropout above 1': ({'dropout': 1.5}, 'vae: expected dropout in [0, 1], got 1.5'),
     'dropout of NaN': ({'dropout': float('nan')}, 'dropout: Out of range float values ...'),
@@ -123,10 +127,9 @@ OPTIONS = {
     ),
     'a folder of nobody': (
         {'run': '~no such user/run'},
-        "expected the folder of a run, got '~no such user/run': "
-        'Could not determine home directory.',
+        "expected a folder, got '~no such user/run': Could not determine home directory.",
     ),
-    'no folder': ({'run': None}, 'expected the folder of a run, got None: ...'),
+    'no folder': ({'run': None}, 'expected a folder, got None: ...'),
     'a folder below a file': (
         {'run': f'{__file__}/run'},
         f'{__file__}/run: expected a folder to write to, got [Errno 20] Not a directory: ...',

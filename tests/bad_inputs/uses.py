@@ -3,8 +3,6 @@
 In a message, `...` stands for anything, HERE for an empty folder and RUN for the run's.
 """
 
-import os
-
 import jax
 import numpy as np
 from filelock import FileLock
@@ -50,7 +48,7 @@ def below_a_file(at):
 
 
 def on_a_full_disk(at):
-    (at.here / f'.model.{os.getpid()}').symlink_to('/dev/full')
+    (at.here / '.model.partial').symlink_to('/dev/full')
     exported(at)
 
 
@@ -73,7 +71,7 @@ USES = {
         lambda at: load(at.run / 'config.json'),
         'expected a run in RUN/config.json, got a folder without config.json, or none',
     ),
-    'no folder': (lambda at: load(None), 'expected the folder of a run, got None: ...'),
+    'no folder': (lambda at: load(None), 'expected a folder, got None: ...'),
     'no such step': (lambda at: load(at.run, 3), KNOWN + '3'),
     'a negative step': (lambda at: load(at.run, -1), KNOWN + '-1'),
     'a word for a step': (lambda at: load(at.run, 'first'), KNOWN + "'first'"),
@@ -126,6 +124,14 @@ USES = {
     'an export below a file': (
         below_a_file,
         'HERE/file/model: expected a folder to write to, got [Errno 20] Not a directory: ...',
+    ),
+    'an export into the home of nobody': (
+        lambda at: export(load(at.run), '~no such user/model'),
+        "expected a folder, got '~no such user/model': Could not determine home directory.",
+    ),
+    'an exported model of nobody': (
+        lambda at: load_exported('~no such user/model'),
+        "expected a folder, got '~no such user/model': Could not determine home directory.",
     ),
     'an export for no platform': (
         lambda at: export(load(at.run), at.here / 'model', platforms=()),

@@ -1,0 +1,5 @@
+"""How good a generative model is: figures by the literature's definitions."""
+
+from genjax.metrics.features import Activations, Extractor, extract, fingerprint, of_function
+
+__all__ = ['Activations', 'Extractor', 'extract', 'fingerprint', 'of_function']

@@ -1,0 +1,117 @@
+"""What images are compared by: extractors of features, each with a name and a hash."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from genjax.parallel import mesh, shard_batch
+
+
+class Activations(NamedTuple):
+    """What an extractor says of images.
+
+    Attributes:
+      features: `[n, d]`.
+      logits: `[n, classes]`, of an extractor that names classes.
+    """
+
+    features: Float[Array, 'n d']
+    logits: Float[Array, 'n classes'] | None = None
+
+
+class Extractor(NamedTuple):
+    """A frozen network whose features images are compared by.
+
+    Figures from different features do not compare: each carries the name of its own.
+
+    Attributes:
+      name: as figures carry it.
+      sha256: of its weights, or '' of a function that has none.
+      apply: `images -> Activations`, pure; images are `[n, h, w, c]`, uint8 or float in [-1, 1].
+    """
+
+    name: str
+    sha256: str
+    apply: Callable[[Array], Activations]
+
+    @property
+    def mark(self) -> str:
+        """The name with the start of the hash."""
+        return f'{self.name}@{self.sha256[:8]}' if self.sha256 else self.name
+
+
+def fingerprint(weights: PyTree) -> str:
+    """The SHA-256 of the names, types, shapes and bytes of all leaves.
+
+    Args:
+      weights: arrays.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape}'.encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def extract(
+    extractor: Extractor, images: Any | Iterable[Any], batch_size: int = 256
+) -> Activations:
+    """The activations of many images, batch by batch, in host memory.
+
+    The batches are divided among all devices where these divide `batch_size`.
+
+    Args:
+      extractor: any.
+      images: `[n, h, w, c]`, or an iterable of such arrays, uint8 or float in [-1, 1].
+      batch_size: images at once.
+
+    Raises:
+      ValueError: no images, or such as the extractor refuses.
+    """
+    parts = [
+        jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], _apply(extractor, batch))
+        for batch, rows in _batches(images, batch_size)
+    ]
+    if not parts:
+        raise ValueError('expected one image or more, got none')
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def _apply(extractor: Extractor, batch: np.ndarray) -> Activations:
+    # What is jitted twice is compiled once.
+    return jax.jit(extractor.apply)(shard_batch(batch, mesh()))
+
+
+def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Batches of one size, the last filled up with its first image, and how many images count."""
+    if batch_size < 1:
+        raise ValueError(f'expected a batch size >= 1, got {batch_size}')
+    whole = [images] if hasattr(images, 'shape') else images
+    for array in whole:
+        for start in range(0, len(array), batch_size):
+            batch = np.asarray(array[start : start + batch_size])
+            missing = batch_size - len(batch)
+            yield np.concatenate([batch, batch[:1].repeat(missing, axis=0)]), len(batch)
+
+
+def of_function(name: str, apply: Callable[[Array], Array | Activations]) -> Extractor:
+    """An extractor of a function of one's own.
+
+    Args:
+      name: as figures carry it.
+      apply: `images -> features [n, ...]`, or `-> Activations`; pure.
+    """
+
+    def wrapped(images):
+        out = apply(images)
+        if isinstance(out, Activations):
+            return out
+        return Activations(jnp.reshape(out, (len(out), -1)))
+
+    return Extractor(name, '', wrapped)
