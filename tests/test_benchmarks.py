@@ -256,6 +256,18 @@ def test_an_epoch_sees_every_image(tmp_path):
         assert sorted((seen * 255).round().int().tolist()) == list(range(256))
 
 
+def test_the_tasks_that_read_data_run(tmp_path):
+    file = str(tmp_path / 'images.npy')
+    np.save(file, np.zeros((64, 28, 28), np.uint8))
+    for task in (
+        jax_vae.epoch(file, 32),
+        jax_vae.reading(file, 32),
+        jax_vae.reading(file, 32, streamed=True),
+    ):
+        for _ in range(2):  # What was donated is not used again.
+            task.run()
+
+
 def test_a_second_step_compiles_nothing():
     ((benchmark, results),) = starts.compilations(('vae',))
     assert [result.facts['compilations_after'] for result in results] == [0, 0]

@@ -57,6 +57,10 @@ def spans(n: int, batch: int, epochs: int = 1000, limit: int = 100):
     return [(start, size) for start in range(0, epochs * steps, size)], steps // size
 
 
+def _on_mesh(vae):
+    return genjax.parallel.shard(vae.init(jax.random.key(0)), genjax.parallel.mesh())
+
+
 def epoch(file: str, batch: int = 128, precision: str = 'float32') -> Task:
     """One epoch of the dense VAE, as genjax's loop does it.
 
@@ -67,8 +71,9 @@ def epoch(file: str, batch: int = 128, precision: str = 'float32') -> Task:
     """
     vae, images = model(precision=precision), genjax.data.from_arrays(np.load(file))
     pieces, each = spans(images.size, batch)
-    ways = genjax.train.dispatches(vae.train_step, images, batch, 0, pieces)
-    held = [vae.init(jax.random.key(0))]
+    held = [_on_mesh(vae)]
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, held[0])
+    ways = genjax.train.dispatches(vae.train_step, images, batch, 0, pieces, shardings)
     facts = {'parameters': size_of(held[0])}
 
     def run():
@@ -91,7 +96,7 @@ def reading(file: str, batch: int = 128, streamed: bool = False) -> Task:
     pieces, each = spans(images.size, batch, 1 if streamed else 1000)
 
     def look(state, batch):
-        return state + jnp.sum(batch['x'].astype(jnp.int32)), {}
+        return state.replace(step=state.step + jnp.sum(batch['x'].astype(jnp.int32))), {}
 
     if streamed:
 
@@ -100,13 +105,14 @@ def reading(file: str, batch: int = 128, streamed: bool = False) -> Task:
                 stacked['x'].block_until_ready()
 
     else:
-        ways = genjax.train.dispatches(look, images, batch, 0, pieces)
+        held = [_on_mesh(model())]
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, held[0])
+        ways = genjax.train.dispatches(look, images, batch, 0, pieces, shardings)
 
         def run():
-            total = jnp.int32(0)
             for _ in range(each):
-                total, _ = next(ways)(total)
-            total.block_until_ready()
+                held[0], _ = next(ways)(held[0])
+            held[0].step.block_until_ready()
 
     return Task(run, each * pieces[0][1] * batch, {})
 

@@ -88,10 +88,10 @@ def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
         batch['y'] = jax.ShapeDtypeStruct((n,), dataset.y.dtype)
     try:
         state = jax.eval_shape(model.init, jax.random.key(0))
-        _check_room(state)
         jax.eval_shape(model.train_step, state, batch)
     except REFUSALS as error:
         raise RunError(f'a step of the recipe is refused: {error}') from error
+    _check_room(state)
 
 
 def _check_room(state: State) -> None:

@@ -1,0 +1,182 @@
+"""How different the images of a model are from each other, and how smoothly they change."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from genjax.metrics.features import Extractor
+from genjax.random import stream
+
+# Wang et al. 2003: weights of the scales, the finest first.
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_WIDTH, _SIGMA = 11, 1.5
+_C1, _C2 = 0.01**2, 0.03**2
+
+
+class Similarity(NamedTuple):
+    """Attributes:
+    value: the mean over pairs, 1 of equal images.
+    standard_error: of that mean.
+    scales: of the images, 5 where they are large enough.
+    """
+
+    value: float
+    standard_error: float
+    scales: int
+
+
+def ms_ssim(a: Float[Array, 'n h w c'], b: Float[Array, 'n h w c']) -> Float[Array, 'n']:
+    """The multi-scale structural similarity of pairs of images, averaged over channels.
+
+    The scales are halvings that leave 11 pixels or more, at most five; of fewer the weights are
+    brought to the sum 1, as those of five have it. Negative terms count as 0.
+
+    Wang et al. 2003, https://doi.org/10.1109/ACSSC.2003.1292216.
+
+    Args:
+      a: in [-1, 1].
+      b: in [-1, 1], of the same shape.
+
+    Raises:
+      ValueError: images smaller than 11 pixels, or of different shapes.
+    """
+    if a.shape != b.shape or a.ndim != 4 or min(a.shape[1:3]) < _WIDTH:
+        raise ValueError(
+            f'expected two arrays [n, h >= {_WIDTH}, w >= {_WIDTH}, c], got {a.shape} and {b.shape}'
+        )
+    return _ms_ssim((a + 1) / 2, (b + 1) / 2)
+
+
+def _scales(size: int) -> int:
+    return min(len(_WEIGHTS), (size // _WIDTH).bit_length())
+
+
+@jax.jit
+def _ms_ssim(a, b):
+    count = _scales(min(a.shape[1:3]))
+    weights = np.array(_WEIGHTS[:count]) / sum(_WEIGHTS[:count])
+    product = jnp.ones((len(a), a.shape[-1]))
+    for i, weight in enumerate(weights):
+        if i:
+            a, b = _halved(a), _halved(b)
+        luminance, structure = _ssim(a, b)
+        term = structure if i < count - 1 else luminance * structure
+        product *= jnp.maximum(jnp.mean(term, axis=(1, 2)), 0) ** weight
+    return jnp.mean(product, axis=1)
+
+
+def _ssim(a, b):
+    """Luminance, and contrast times structure, at each place."""
+    m, n = _blurred(a), _blurred(b)
+    var_a, var_b = _blurred(a * a) - m * m, _blurred(b * b) - n * n
+    covariance = _blurred(a * b) - m * n
+    luminance = (2 * m * n + _C1) / (m * m + n * n + _C1)
+    return luminance, (2 * covariance + _C2) / (var_a + var_b + _C2)
+
+
+def _blurred(x):
+    """Each channel under a Gaussian window, where that lies within the image."""
+    window = np.exp(-((np.arange(_WIDTH) - _WIDTH // 2) ** 2) / (2 * _SIGMA**2))
+    window /= window.sum()
+    rows, columns = (
+        sum(w * np.eye(size - _WIDTH + 1, size, k) for k, w in enumerate(window))
+        for size in x.shape[1:3]
+    )
+    precise = partial(jnp.einsum, precision='highest')
+    x = precise('ph,nhwc->npwc', rows.astype(np.float32), x)
+    return precise('qw,npwc->npqc', columns.astype(np.float32), x)
+
+
+def _halved(x):
+    n, h, w, c = x.shape
+    x = x[:, : h // 2 * 2, : w // 2 * 2]
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+
+
+def self_similarity(images: Any, key: Key[Array, ''], pairs: int = 1000) -> Similarity:
+    """The mean MS-SSIM of random pairs of images: how much alike they are.
+
+    It is held against that of real images; what is higher has less variety, say of one class.
+    Odena et al. 2017, https://arxiv.org/abs/1610.09585.
+
+    Args:
+      images: `[n, h, w, c]`, uint8 or float in [-1, 1], n >= 2.
+      key: of the pairs, each of two different images.
+      pairs: how many.
+
+    Raises:
+      ValueError: fewer images or pairs, or smaller ones than 11 pixels.
+    """
+    images = np.asarray(images)
+    if len(images) < 2 or pairs < 2:
+        raise ValueError(f'expected two images and pairs or more, got {len(images)} and {pairs}')
+    if images.dtype == np.uint8:
+        images = images.astype(np.float32) / 127.5 - 1
+    first = jax.random.randint(stream(key, 'first'), (pairs,), 0, len(images))
+    apart = jax.random.randint(stream(key, 'apart'), (pairs,), 1, len(images))
+    a, b = np.asarray(first), np.asarray((first + apart) % len(images))
+    found = np.concatenate([
+        np.asarray(ms_ssim(images[a[i : i + 100]], images[b[i : i + 100]]), np.float64)
+        for i in range(0, pairs, 100)
+    ])  # fmt: skip
+    error = float(found.std(ddof=1) / np.sqrt(pairs))
+    return Similarity(float(found.mean()), error, _scales(min(images.shape[1:3])))
+
+
+class PathLength(NamedTuple):
+    """Attributes:
+    value: the mean squared speed of features.
+    standard_error: of that mean.
+    """
+
+    value: float
+    standard_error: float
+
+
+def path_length(
+    generate: Callable[[Float[Array, 'n latent']], Array],
+    extractor: Extractor,
+    latent_dim: int,
+    key: Key[Array, ''],
+    n: int = 1000,
+    batch_size: int = 50,
+) -> PathLength:
+    """`E |d f(g(z(t))) / dt|^2` on great circles z(t) between draws of N(0, I), t in [0, 1].
+
+    The limit of the perceptual path length for small steps, with features in the place of LPIPS,
+    by forward differentiation: there is no step to choose. Karras et al. 2019,
+    https://arxiv.org/abs/1812.04948.
+
+    Args:
+      generate: latents to images in [-1, 1].
+      extractor: that can be differentiated.
+      latent_dim: length of z.
+      key: of the ways and the places on them.
+      n: places; rounded up to whole batches.
+      batch_size: places at once.
+
+    Raises:
+      ValueError: n or batch_size below 1.
+    """
+    if n < 1 or batch_size < 1:
+        raise ValueError(f'expected n >= 1 and batch_size >= 1, got {n} and {batch_size}')
+    speeds = jax.jit(partial(_speeds, generate, extractor, (batch_size, latent_dim)))
+    keys = jax.random.split(key, -(-n // batch_size))
+    found = np.concatenate([np.asarray(speeds(k), np.float64) for k in keys])
+    return PathLength(float(found.mean()), float(found.std() / np.sqrt(len(found))))
+
+
+def _speeds(generate, extractor, shape, key):
+    """The squared speed of features at one place on each of some ways."""
+    a, b = (jax.random.normal(stream(key, name), shape) for name in 'ab')
+    angle = jax.random.uniform(stream(key, 't'), (shape[0], 1), maxval=jnp.pi / 2)
+    # Of orthogonal draws, as all but are: each place on such a circle is a draw of N(0, I).
+    z = jnp.cos(angle) * a + jnp.sin(angle) * b
+    along = jnp.pi / 2 * (jnp.cos(angle) * b - jnp.sin(angle) * a)
+    _, speed = jax.jvp(lambda z: extractor.apply(generate(z)).features, (z,), (along,))
+    return jnp.sum(speed**2, axis=1)

@@ -1,0 +1,151 @@
+"""Samples and real images as manifolds: spheres about features that reach to a neighbour."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from genjax.metrics.arrays import pair
+from genjax.metrics.neighbours import blocks, centred, nearest_squared, radii_squared, squared
+
+
+class PrecisionRecall(NamedTuple):
+    """Attributes:
+    precision: share of the samples that lie in the real manifold.
+    recall: share of the real images that lie in the manifold of the samples.
+    """
+
+    precision: float
+    recall: float
+
+
+class PRDC(NamedTuple):
+    """Attributes:
+    precision: share of the samples within a real image's sphere.
+    recall: share of the real images within a sample's sphere.
+    density: real spheres about a sample, over k, the mean; it may pass 1.
+    coverage: share of the real images with a sample within their sphere.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
+    """Improved precision and recall; a sphere reaches to the k-th neighbour and has its border.
+
+    Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991.
+
+    Args:
+      real: features `[n, d]`, n > k.
+      fake: features `[m, d]`, m > k.
+      k: neighbour.
+
+    Raises:
+      ValueError: k < 1, too few rows, different columns, NaN or infinity.
+    """
+    found = _spheres(real, fake, k, border=True)
+    return PrecisionRecall(found.precision, found.recall)
+
+
+def prdc(real: Any, fake: Any, k: int = 5) -> PRDC:
+    """Precision, recall, density and coverage; a sphere has no border.
+
+    Naeem et al. 2020, https://arxiv.org/abs/2002.09797. Of samples that are as the real ones,
+    density is about 1 and coverage `1 - 2^-k`.
+
+    Args:
+      real: features `[n, d]`, n > k.
+      fake: features `[m, d]`, m > k.
+      k: neighbour.
+
+    Raises:
+      ValueError: k < 1, too few rows, different columns, NaN or infinity.
+    """
+    return _spheres(real, fake, k, border=False)
+
+
+@partial(jax.jit, static_argnames='border')
+def _meetings(fake, real, fake_reach, real_reach, border):
+    """For some samples: in how many real spheres each lies; for the real images: whether one of
+    these has them in its sphere, and whether they have one in theirs."""
+    distances = squared(fake, real)
+    within = jnp.less_equal if border else jnp.less
+    in_real = within(distances, real_reach[None])
+    in_fake = within(distances, fake_reach[:, None])
+    return jnp.sum(in_real, axis=1), jnp.any(in_fake, axis=0), jnp.any(in_real, axis=0)
+
+
+def _spheres(real, fake, k, border):
+    real, fake = pair(real, fake, k + 1)
+    if k < 1:
+        raise ValueError(f'expected k >= 1, got {k}')
+    (real, fake), tie = centred(real, fake)
+    slack = tie if border else -tie
+    real_reach, fake_reach = (radii_squared(rows, k) + slack for rows in (real, fake))
+    counts, recalled, covered = [], np.zeros(len(real), bool), np.zeros(len(real), bool)
+    with jax.enable_x64(True):
+        for part in blocks(len(fake), len(real)):
+            met = _meetings(fake[part], real, fake_reach[part], real_reach, border)
+            count, in_fake, in_real = jax.device_get(met)
+            counts.append(count)
+            recalled |= in_fake
+            covered |= in_real
+    count = np.concatenate(counts)
+    return PRDC(
+        float(np.mean(count > 0)),
+        float(np.mean(recalled)),
+        float(np.mean(count)) / k,
+        float(np.mean(covered)),
+    )
+
+
+class Authenticity(NamedTuple):
+    """How samples lie about the images that a model was trained on.
+
+    Attributes:
+      copied: bool `[m]`: a sample is nearer to its nearest training image than that is to any
+        other training image.
+      nearest: int `[m]`: which training image that is.
+      distance: `[m]`, Euclidean.
+    """
+
+    copied: np.ndarray
+    nearest: np.ndarray
+    distance: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """The share of samples that are authentic, that is not copied.
+
+        About half of new draws from the training distribution itself are: what a model's share is
+        to be held against is that of held-out images.
+        """
+        return float(1 - np.mean(self.copied))
+
+
+def authenticity(train: Any, fake: Any) -> Authenticity:
+    """Which samples are nearer to a training image than training images are to each other.
+
+    Alaa et al. 2022, https://arxiv.org/abs/2102.08921.
+
+    Args:
+      train: features `[n, d]` of all that a model was trained on, n >= 2.
+      fake: features `[m, d]`.
+
+    Raises:
+      ValueError: too few rows, different columns, NaN or infinity.
+    """
+    train, fake = pair(train, fake)
+    if len(train) < 2:
+        raise ValueError(f'expected two training images or more, got {len(train)}')
+    (train, fake), tie = centred(train, fake)
+    distances, rows = nearest_squared(fake, train, 1)
+    alone = radii_squared(train, 1)
+    # An exact copy is one of a training image that is there twice, too.
+    copied = distances[:, 0] < np.maximum(alone[rows[:, 0]] - tie, tie)
+    return Authenticity(copied, rows[:, 0], np.sqrt(distances[:, 0]))

@@ -1,0 +1,46 @@
+"""Figures of class probabilities."""
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from genjax.metrics.arrays import matrix
+
+
+class Score(NamedTuple):
+    """Attributes:
+    value: the mean over the parts.
+    deviation: the standard deviation over the parts.
+    """
+
+    value: float
+    deviation: float
+
+
+def inception_score(logits: Any, splits: int = 10) -> Score:
+    """`exp(E_x KL(p(y | x) || p(y)))`, with p(y) the mean over a part of the images.
+
+    Salimans et al. 2016, https://arxiv.org/abs/1606.03498. It depends on the number of images in a
+    part: the usual one is 50,000 in ten parts.
+
+    Args:
+      logits: `[n, classes]` of generated images, which are in no order.
+      splits: parts, one after the other, 1 <= splits <= n.
+
+    Raises:
+      ValueError: another number of parts, NaN or infinity.
+    """
+    logits = matrix('logits', logits).astype(np.float64)
+    if not 1 <= splits <= len(logits):
+        raise ValueError(f'expected 1 <= splits <= {len(logits)}, got {splits}')
+    log_p = special.log_softmax(logits, axis=1)
+    bounds = np.arange(splits + 1) * len(logits) // splits
+    found = [_score(log_p[a:b]) for a, b in itertools.pairwise(bounds)]
+    return Score(float(np.mean(found)), float(np.std(found)))
+
+
+def _score(log_p: np.ndarray) -> float:
+    log_mean = special.logsumexp(log_p, axis=0) - np.log(len(log_p))
+    return float(np.exp(np.mean(np.sum(np.exp(log_p) * (log_p - log_mean), axis=1))))
