@@ -18,6 +18,7 @@ ORDER = [
     {'core'},
     {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},
+    {'metrics'},
     {'gan', 'vae'},
     {'train'},
     {'__init__'},

@@ -223,6 +223,7 @@ def test_the_average_of_the_networks_is_what_everything_but_training_uses(rich):
         lambda state: rich.decode(state, z),
         lambda state: rich.sample(state, KEY, 6),
         lambda state: rich.log_likelihood(state, KEY, {'x': X}, k=5),
+        lambda state: rich.log_joint(state, KEY, {'x': X}, z[None]),
     ]
     for use in uses:
         jax.tree.map(np.testing.assert_array_equal, use(state), use(averaged))

@@ -97,8 +97,10 @@ def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
 def _check_room(state: State) -> None:
     """Refuses a state that all devices together could not hold."""
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    limits = [(device.memory_stats() or {}).get('bytes_limit') for device in jax.local_devices()]
-    room = jax.process_count() * (memory() if None in limits else sum(limits))
+    stats = [device.memory_stats() or {} for device in jax.local_devices()]
+    told = all('bytes_limit' in each for each in stats)
+    mine = sum(each['bytes_limit'] for each in stats) if told else memory()
+    room = jax.process_count() * mine
     if needed > room:
         raise RunError(
             f'expected a model whose state fits into {room / 1e9:.3g} GB of memory, got '

@@ -56,6 +56,27 @@ class Parts(NamedTuple):
     decode: Callable[..., tuple[Any, State]]
 
 
+def decoded(
+    parts: Parts, state: State, key: Array, batch: Batch, z: Float[Array, 'k b d'], train: bool
+) -> tuple[Float[Array, 'k b'], State]:
+    """log p(x | z) of k latents for each example, in nats, and the state.
+
+    Args:
+      parts: of which the decoder is called, once.
+      state: of the model.
+      key: of the decoder.
+      batch: as it is observed.
+      z: latents.
+      train: whether the pass is one of training.
+    """
+    x, y, k = batch['x'], batch.get('y'), len(z)
+    # k copies of the batch, one after the other, are one batch for the decoder.
+    labels = None if y is None else jnp.tile(y, k)
+    likelihood, state = parts.decode(state, key, z.reshape(-1, z.shape[-1]), labels, train)
+    log_px_z = likelihood.log_prob(jnp.tile(x, (k,) + (1,) * (x.ndim - 1)))
+    return log_px_z.reshape(k, len(x)), state
+
+
 def compose(parts: Parts) -> Forward:
     """The forward pass `(state, key, batch, k, train) -> (Terms, state)` of three parts.
 
@@ -67,17 +88,13 @@ def compose(parts: Parts) -> Forward:
     """
 
     def forward(state, key, batch, k, train):
-        x, y = batch['x'], batch.get('y')
-        posterior, after = parts.encode(state, stream(key, 'encoder'), x, y, train)
+        encoder = stream(key, 'encoder')
+        posterior, after = parts.encode(state, encoder, batch['x'], batch.get('y'), train)
         prior = parts.prior(state)
         z = posterior.sample(stream(key, 'z'), k)
-        # k copies of the batch, one after the other, are one batch for the decoder.
-        flat = z.reshape(-1, z.shape[-1])
-        labels = None if y is None else jnp.tile(y, k)
-        likelihood, after = parts.decode(after, stream(key, 'decoder'), flat, labels, train)
-        log_px_z = likelihood.log_prob(jnp.tile(x, (k,) + (1,) * (x.ndim - 1)))
+        log_px_z, after = decoded(parts, after, stream(key, 'decoder'), batch, z, train)
         terms = Terms(
-            log_px_z=log_px_z.reshape(k, len(x)),
+            log_px_z=log_px_z,
             log_pz=prior.log_prob(z),
             log_qz=posterior.log_prob(z),
             z=z,

@@ -23,11 +23,12 @@ from genjax.core import (
     weighted_sum,
 )
 from genjax.images import prepare, scale
+from genjax.metrics.likelihood import Estimate, Weights, estimate, merge, summed
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import Likelihood, Normal
-from genjax.vae.terms import Forward, Parts
+from genjax.vae.terms import Forward, Parts, decoded
 
 # Rows that the decoder takes at once in an evaluation by many samples.
 MAX_ROWS = 4096
@@ -48,8 +49,11 @@ class VAE(NamedTuple):
       decode: `(state, z, y=None) -> images`, the mean of p(x | z), float32 in [-1, 1].
       sample: `(state, key, n, y=None) -> images`, `decode` of n draws of the prior. Without `y` a
         conditional model draws labels evenly.
-      log_likelihood: `(state, key, batch, k=5000, chunk=None) -> [b]`, log p(x) in nats by k
-        importance samples, in chunks that fit in memory.
+      importance_sampling: `(state, key, batch, k=5000, chunk=None) -> Estimate` of log p(x) in nats
+        by k importance samples, in chunks that fit in memory.
+      log_likelihood: `(state, key, batch, k=5000, chunk=None) -> [b]`, the value of that.
+      log_joint: `(state, key, batch, z [k, b, latent_dim]) -> [k, b]`, log p(x, z) in nats, of the
+        images that `evaluate` and `log_likelihood` see with this key; differentiable by z.
       latent_dim: length of z.
       image_shape: `(height, width, channels)`.
       num_classes: None for a model without labels.
@@ -62,7 +66,9 @@ class VAE(NamedTuple):
     encode: Callable[..., Normal]
     decode: Callable[..., Float[Array, 'n h w c']]
     sample: Callable[..., Float[Array, 'n h w c']]
+    importance_sampling: Callable[..., Estimate]
     log_likelihood: Callable[..., Float[Array, 'b']]
+    log_joint: Callable[..., Float[Array, 'k b']]
     latent_dim: int
     image_shape: tuple[int, int, int]
     num_classes: int | None
@@ -151,6 +157,7 @@ def variational(
         built.init,
         built.train_step,
         **_evaluations(forward, settings),
+        **_joint(parts, settings),
         **_generation(parts, settings),
         latent_dim=settings.latent_dim,
         image_shape=settings.image_shape,
@@ -194,24 +201,23 @@ def _bounds(seen, bound):
     return {getattr(bound, '__name__', 'bound'): bound(seen), **named}
 
 
+def _observed(settings, key, batch):
+    batch = prepare(settings.image_shape, settings.num_classes)(batch)
+    return {**batch, 'x': settings.likelihood.observe(stream(key, 'observe'), batch['x'])}
+
+
 def _evaluations(forward, settings):
-    ready = prepare(settings.image_shape, settings.num_classes)
-
-    def observed(key, batch):
-        batch = ready(batch)
-        return {**batch, 'x': settings.likelihood.observe(stream(key, 'observe'), batch['x'])}
-
     @partial(jax.jit, static_argnames='k')
     def evaluate(state, key, batch, k=settings.k):
         check_range(1, k=k)
-        seen, _ = forward(averaged(state), key, observed(key, batch), k, False)
+        seen, _ = forward(averaged(state), key, _observed(settings, key, batch), k, False)
         return _bounds(seen, settings.bound)
 
     @partial(jax.jit, static_argnames=('k', 'chunk'))
-    def log_likelihood(state, key, batch, k=5000, chunk=None):
+    def importance_sampling(state, key, batch, k=5000, chunk=None):
         check_range(1, k=k, chunk=k if chunk is None else chunk)
         # Observed once: all samples are of the same image.
-        state, batch = averaged(state), observed(key, batch)
+        state, batch = averaged(state), _observed(settings, key, batch)
         b = len(batch['x'])
         size = min(k, chunk or max(1, MAX_ROWS // b))
         chunks = -(-k // size)
@@ -221,12 +227,32 @@ def _evaluations(forward, settings):
             log_w = log_weights(forward(state, folded, batch, size, False)[0])
             counted = (index * size + jnp.arange(size) < k)[:, None]
             log_w = jnp.where(counted, log_w, -jnp.inf)
-            return jnp.logaddexp(total, jax.nn.logsumexp(log_w, axis=0)), None
+            return merge(total, summed(log_w)), None
 
-        total, _ = jax.lax.scan(body, jnp.full(b, -jnp.inf), jnp.arange(chunks))
-        return total - jnp.log(jnp.float32(k))
+        nothing = Weights(jnp.full(b, -jnp.inf), jnp.zeros(b))
+        return estimate(jax.lax.scan(body, nothing, jnp.arange(chunks))[0], k)
 
-    return {'evaluate': evaluate, 'log_likelihood': log_likelihood}
+    def log_likelihood(state, key, batch, k=5000, chunk=None):
+        return importance_sampling(state, key, batch, k, chunk).value
+
+    return {
+        'evaluate': evaluate,
+        'importance_sampling': importance_sampling,
+        'log_likelihood': log_likelihood,
+    }
+
+
+def _joint(parts, settings):
+    @jax.jit
+    def log_joint(state, key, batch, z):
+        state, batch = averaged(state), _observed(settings, key, batch)
+        shape = (len(batch['x']), settings.latent_dim)
+        if z.ndim != 3 or z.shape[1:] != shape:
+            raise ValueError(f'expected latents z [k, {shape[0]}, {shape[1]}], got {z.shape}')
+        log_px_z, _ = decoded(parts, state, stream(key, 'decoder'), batch, z, False)
+        return parts.prior(state).log_prob(z) + log_px_z
+
+    return {'log_joint': log_joint}
 
 
 def _generation(parts, settings):
