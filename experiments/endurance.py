@@ -19,8 +19,8 @@ Reached (jax 0.10.2, two Zen 3 cores, other work beside it): all equal, with
                            yet, SIGINT 9 (4 saved) and 3
 
 A kill lost 2 recorded dispatches at most, a signal that was heard none. The vae by Grain is of a
-later day: before, a kill amid the removal of an old checkpoint had left half of that there. Such are
-removed now when training goes on.
+later day: before, a kill amid the removal of an old checkpoint had left half of that there. Such
+are removed now when training goes on.
 """
 
 import itertools

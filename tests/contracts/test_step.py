@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 import genjax.gan.recipes
 import genjax.vae.recipes
@@ -33,6 +34,9 @@ def test_every_public_recipe_has_a_row():
 
 
 def test_the_jitted_step_equals_the_eager_one(subject):
+    """Of the rows with most in them: eager, each operation of a step is compiled by itself."""
+    if not subject.row.name.endswith('_with_all'):
+        pytest.skip('the row of this family with all options is enough')
     state, batch = subject.trained, subject.float_batch
     jitted, metrics = subject.model.train_step(state, batch)
     with jax.disable_jit():
