@@ -178,6 +178,21 @@ def _explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def divided(run: Run, data: Any = None) -> tuple[Dataset, Dataset]:
+    """The data that a run trains on, and those that it never trains on.
+
+    Args:
+      run: as `load` gives it.
+      data: where the data are that both are parts of; None looks where they were.
+
+    Raises:
+      RunError: the data are not given, or not those of the run.
+    """
+    share, config = run.config['held_out'], run.config
+    whole = _found(run, data, config['source'], config['fingerprint'])
+    return (whole, held_out(run)) if isinstance(share, str) else sources.split(whole, share)
+
+
 def held_out(run: Run, data: Any = None) -> Dataset:
     """The data that a run never trains on.
 
@@ -190,14 +205,19 @@ def held_out(run: Run, data: Any = None) -> Dataset:
       RunError: the data are not given, or not those of the run.
     """
     share, config = run.config['held_out'], run.config
-    apart = isinstance(share, str)
-    source = data if data is not None else config['held_out_source' if apart else 'source']
+    if isinstance(share, str):
+        return _found(run, data, config['held_out_source'], share)
+    return divided(run, data)[1]
+
+
+def _found(run: Run, data: Any, place: str | None, fingerprint: str) -> Dataset:
+    source = place if data is None else data
     if source is None:
         raise RunError(f'{run.folder}: expected the data of the run, got none')
-    dataset = sources.load(source, config['image_size'])
-    if sources.fingerprint(dataset) != (share if apart else config['fingerprint']):
+    dataset = sources.load(source, run.config['image_size'])
+    if sources.fingerprint(dataset) != fingerprint:
         raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
-    return dataset if apart else sources.split(dataset, share)[1]
+    return dataset
 
 
 def _nothing(step: int) -> dict[str, str]:

@@ -1,0 +1,36 @@
+"""The power of images by spatial frequency."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+
+def spectrum(images: Any) -> Float[np.ndarray, 'frequencies']:
+    """The mean power of each frequency, in decibels, over images, channels and directions.
+
+    `10 log10 E |F(x)|^2`, of rings one cycle wide about 0. Upsampling layers leave too much or too
+    little in the high frequencies (Durall et al. 2020, https://arxiv.org/abs/2003.01826).
+
+    Args:
+      images: `[n, h, w, c]`, uint8 or float in [-1, 1].
+
+    Returns:
+      Of 0, 1, ... cycles an image, up to half of its shorter side.
+
+    Raises:
+      ValueError: no images.
+    """
+    x = np.asarray(images)
+    if x.ndim != 4 or 0 in x.shape:
+        raise ValueError(f'expected images [n, h, w, c], got {list(x.shape)}')
+    x = x / 127.5 - 1 if x.dtype == np.uint8 else x.astype(np.float64)
+    power = np.mean(np.abs(np.fft.fft2(x, axes=(1, 2), norm='ortho')) ** 2, axis=(0, 3))
+    height, width = power.shape
+    rows, columns = np.fft.fftfreq(height, 1 / height), np.fft.fftfreq(width, 1 / width)
+    ring = np.rint(np.hypot(rows[:, None], columns[None])).astype(int)
+    last = min(height, width) // 2
+    inside = ring <= last
+    total = np.bincount(ring[inside], power[inside], minlength=last + 1)
+    mean = total / np.bincount(ring[inside], minlength=last + 1)
+    return 10 * np.log10(np.maximum(mean, np.finfo(np.float64).tiny))
