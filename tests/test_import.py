@@ -18,7 +18,7 @@ ORDER = [
     {'core'},
     {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},
-    {'gan', 'vae'},
+    {'gan', 'metrics', 'vae'},
     {'train'},
     {'__init__'},
     {'cli'},

@@ -1,5 +1,13 @@
 """How good a generative model is: figures by the literature's definitions."""
 
+from genjax.metrics.classifier import (
+    Accuracy,
+    accuracy,
+    digits,
+    of_classifier,
+    train_classifier,
+)
+from genjax.metrics.conditional import classification_accuracy, intra_class
 from genjax.metrics.diversity import (
     PathLength,
     Similarity,
@@ -25,35 +33,54 @@ from genjax.metrics.manifold import (
     prdc,
     precision_recall,
 )
+from genjax.metrics.mixtures import Mixture, MixtureCoverage, grid, ring
+from genjax.metrics.modes import ModeCoverage, mode_coverage, name_stacked, stacked_coverage
 from genjax.metrics.neighbours import nearest
+from genjax.metrics.pixels import pixels
 from genjax.metrics.scores import Score, inception_score
 
 __all__ = [
     'PRDC',
+    'Accuracy',
     'Activations',
     'Authenticity',
     'Extractor',
     'KernelDistance',
+    'Mixture',
+    'MixtureCoverage',
+    'ModeCoverage',
     'Moments',
     'PathLength',
     'PrecisionRecall',
     'Score',
     'Similarity',
+    'accuracy',
     'authenticity',
+    'classification_accuracy',
+    'digits',
     'extract',
     'fd_infinity',
     'fingerprint',
     'frechet_distance',
+    'grid',
     'inception_score',
+    'intra_class',
     'kernel_distance',
     'merge',
+    'mode_coverage',
     'moments',
     'ms_ssim',
+    'name_stacked',
     'nearest',
+    'of_classifier',
     'of_covariance',
     'of_function',
     'path_length',
+    'pixels',
     'prdc',
     'precision_recall',
+    'ring',
     'self_similarity',
+    'stacked_coverage',
+    'train_classifier',
 ]
