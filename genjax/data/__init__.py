@@ -8,6 +8,7 @@ from genjax.data.order import indices, indices_from, place
 from genjax.data.pipeline import batches, evaluation_batches, stream
 from genjax.data.resident import fits, gather, on_device
 from genjax.data.sources import digits, from_idx, from_npz, load, located
+from genjax.data.stacked import stacked
 from genjax.data.tfds import from_tfds
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     'on_device',
     'place',
     'split',
+    'stacked',
     'stream',
 ]

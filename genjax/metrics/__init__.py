@@ -1,6 +1,8 @@
 """How good a generative model is: figures by the literature's definitions."""
 
 from genjax.metrics.annealing import Annealed, annealed_importance_sampling, sigmoidal
+from genjax.metrics.classifier import Accuracy, accuracy, digits, of_classifier, train_classifier
+from genjax.metrics.conditional import classification_accuracy, intra_class
 from genjax.metrics.diversity import PathLength, Similarity, ms_ssim, path_length, self_similarity
 from genjax.metrics.features import Activations, Extractor, extract, fingerprint, of_function
 from genjax.metrics.frechet import (
@@ -22,12 +24,16 @@ from genjax.metrics.manifold import (
     prdc,
     precision_recall,
 )
+from genjax.metrics.mixtures import Mixture, MixtureCoverage, grid, ring
+from genjax.metrics.modes import ModeCoverage, mode_coverage, name_stacked, stacked_coverage
 from genjax.metrics.neighbours import nearest
+from genjax.metrics.pixels import pixels
 from genjax.metrics.scores import Score, inception_score
 
 __all__ = [
     'NLL',
     'PRDC',
+    'Accuracy',
     'Activations',
     'AggregatedPosterior',
     'Annealed',
@@ -36,33 +42,48 @@ __all__ = [
     'Extractor',
     'KernelDistance',
     'Latents',
+    'Mixture',
+    'MixtureCoverage',
+    'ModeCoverage',
     'Moments',
     'PathLength',
     'PrecisionRecall',
     'Score',
     'Similarity',
+    'accuracy',
     'aggregated_posterior',
     'annealed_importance_sampling',
     'authenticity',
     'bits_per_dim',
+    'classification_accuracy',
+    'digits',
     'extract',
     'fd_infinity',
     'fingerprint',
     'frechet_distance',
+    'grid',
     'importance_weighted',
     'inception_score',
+    'intra_class',
     'kernel_distance',
     'latent_use',
     'merge',
+    'mode_coverage',
     'moments',
     'ms_ssim',
+    'name_stacked',
     'nearest',
     'nll',
+    'of_classifier',
     'of_covariance',
     'of_function',
     'path_length',
+    'pixels',
     'prdc',
     'precision_recall',
+    'ring',
     'self_similarity',
     'sigmoidal',
+    'stacked_coverage',
+    'train_classifier',
 ]

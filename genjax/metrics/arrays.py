@@ -1,9 +1,9 @@
-"""What figures take: matrices of features, checked."""
+"""What figures take: matrices of features and labels, checked."""
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 
 
 def matrix(name: str, rows: Any, least: int = 1) -> Float[np.ndarray, 'n d']:
@@ -44,3 +44,29 @@ def pair(real: Any, fake: Any, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
             f'expected features of one extractor, got {real.shape[1]} and {fake.shape[1]} columns'
         )
     return real, fake
+
+
+def check_classes(
+    labels: Shaped[np.ndarray, 'n'], num_classes: int | None = None, n: int | None = None
+) -> Int[np.ndarray, 'n']:
+    """Labels as an array, if they are some.
+
+    Args:
+      labels: integers >= 0.
+      num_classes: they are less than that.
+      n: how many there must be.
+
+    Raises:
+      ValueError: none, another number, shape or dtype, or one out of its range.
+    """
+    y = np.asarray(labels)
+    fits = y.ndim == 1 and n in (None, len(y))
+    if not fits or not np.issubdtype(y.dtype, np.integer):
+        size = 'n' if n is None else n
+        raise ValueError(f'expected integer labels [{size}], got {y.dtype} {y.shape}')
+    if len(y) == 0:
+        raise ValueError('expected one label or more, got none')
+    if y.min() < 0 or (num_classes is not None and y.max() >= num_classes):
+        bound = '>= 0' if num_classes is None else f'in [0, {num_classes})'
+        raise ValueError(f'expected labels {bound}, got values in [{y.min()}, {y.max()}]')
+    return y
