@@ -18,7 +18,7 @@ ORDER = [
     {'core'},
     {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},
-    {'gan', 'vae'},
+    {'gan', 'vae', 'metrics'},
     {'train'},
     {'__init__'},
     {'cli'},
