@@ -2,9 +2,9 @@
 
     python -m experiments.convert_inception IN.pth OUT.safetensors    (seconds; needs PyTorch)
 
-IN.pth is `pt_inception-2015-12-05-6726825d.pth` of pytorch-fid's releases, which torch-fidelity calls
-`weights-inception-2015-12-05-6726825d.pth`. Such names end in the start of the file's SHA-256; it is
-printed whether that is so, and the mark that figures of these weights carry.
+IN.pth is `pt_inception-2015-12-05-6726825d.pth` of pytorch-fid's releases, which is
+`weights-inception-2015-12-05-6726825d.pth` of torch-fidelity's. Such names end in the start of the
+file's SHA-256: printed is whether it starts so, and the mark that figures of these weights carry.
 """
 
 import hashlib

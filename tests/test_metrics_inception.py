@@ -149,7 +149,9 @@ def torch_features(torch, tensors, x):
 
     def unit(x, name, features, kernel, stride, padding):
         x = F.conv2d(x, weights[f'{name}.conv.weight'], None, stride, padding)
-        norm = (weights[f'{name}.bn.{k}'] for k in ('running_mean', 'running_var', 'weight', 'bias'))
+        norm = (
+            weights[f'{name}.bn.{k}'] for k in ('running_mean', 'running_var', 'weight', 'bias')
+        )
         return F.relu(F.batch_norm(x, *norm, eps=1e-3))
 
     with torch.no_grad():
@@ -187,15 +189,16 @@ def test_images_are_resized_as_in_tensorflow_1(shape):
 
 def test_images_come_as_bytes():
     floats = np.random.default_rng(0).uniform(-1.1, 1.1, (2, 20, 30, 3)).astype(np.float32)
-    seen = prepare(jnp.asarray(floats))
+    prepared = jax.jit(prepare)
+    seen = prepared(floats)
     assert seen.shape == (2, 299, 299, 3)
-    assert np.array_equal(seen, prepare(jnp.asarray(plots.to_uint8(floats))))
+    assert np.array_equal(seen, prepared(plots.to_uint8(floats)))
     assert float(seen.min()) == -1
     assert float(seen.max()) == 127 / 128
-    grey = prepare(jnp.asarray(floats[..., :1]))
-    assert np.array_equal(grey, jnp.repeat(seen[..., :1], 3, axis=3))
+    grey = prepared(floats[..., :1])
+    assert np.array_equal(grey, np.repeat(seen[..., :1], 3, axis=3))
     inside = jnp.full((1, 299, 299, 1), 0.123)
-    slope = jax.jvp(prepare, (inside,), (jnp.ones_like(inside),))[1]
+    slope = jax.jvp(prepared, (inside,), (jnp.ones_like(inside),))[1]
     np.testing.assert_allclose(slope, 127.5 / 128, rtol=1e-6)
 
 
@@ -294,7 +297,9 @@ def test_a_state_dict_is_converted(file, tensors, tmp_path, capsys):
     assert 'not the published file' in capsys.readouterr().out
     torch.save({**state, 'fc.bias': print}, source)
     before = target.read_bytes()
-    with pytest.raises(ValueError, match='in.pth: expected a state dict of tensors, got Unpickling'):
+    with pytest.raises(
+        ValueError, match=r'in\.pth: expected a state dict of tensors, got Unpickling'
+    ):
         convert_inception.convert(source, target)
     assert target.read_bytes() == before
 

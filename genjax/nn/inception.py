@@ -61,9 +61,7 @@ def _fork(name: str) -> Callable[[Array], Array]:
     """A row and a column of three taps, side by side."""
 
     def apply(x):
-        return _join(
-            Unit(384, (1, 3), name=f'{name}a')(x), Unit(384, (3, 1), name=f'{name}b')(x)
-        )
+        return _join(Unit(384, (1, 3), name=f'{name}a')(x), Unit(384, (3, 1), name=f'{name}b')(x))
 
     return apply
 
@@ -205,5 +203,3 @@ class Inception(nn.Module):
         )
         features = jnp.mean(x, axis=(1, 2))
         return features, nn.Dense(1008, name='fc')(features)
-
-
