@@ -13,6 +13,7 @@ from genjax.metrics.frechet import (
     moments,
     of_covariance,
 )
+from genjax.metrics.inception import inception
 from genjax.metrics.kernel import KernelDistance, kernel_distance
 from genjax.metrics.latents import AggregatedPosterior, Latents, aggregated_posterior, latent_use
 from genjax.metrics.likelihood import NLL, Estimate, bits_per_dim, importance_weighted, nll
@@ -63,6 +64,7 @@ __all__ = [
     'frechet_distance',
     'grid',
     'importance_weighted',
+    'inception',
     'inception_score',
     'intra_class',
     'kernel_distance',

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 from jaxtyping import Array, Float, PyTree
 
 from genjax.parallel import mesh, shard_batch
@@ -33,6 +34,7 @@ class Extractor(NamedTuple):
       name: as figures carry it.
       sha256: of its weights, or '' of a function that has none.
       apply: `images -> Activations`, pure; images are `[n, h, w, c]`, uint8 or float in [-1, 1].
+        Of many weights a `jax.tree_util.Partial`, so that they are no constants of a program.
     """
 
     name: str
@@ -83,9 +85,18 @@ def extract(
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
+@jax.jit
+def _call(apply: Partial, images: Array) -> Activations:
+    return apply(images)
+
+
 def _apply(extractor: Extractor, batch: np.ndarray) -> Activations:
-    # What is jitted twice is compiled once.
-    return jax.jit(extractor.apply)(shard_batch(batch, mesh()))
+    # The arrays of a `Partial` are arguments of the program, which else would hold them.
+    apply = extractor.apply if isinstance(extractor.apply, Partial) else Partial(extractor.apply)
+    # Figures must not depend on how a device multiplies by default. It is said here, since a
+    # convolution chooses when it is lowered.
+    with jax.default_matmul_precision('highest'):
+        return _call(apply, shard_batch(batch, mesh()))
 
 
 def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
