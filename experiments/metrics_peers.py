@@ -67,9 +67,9 @@ def ours(real, fake):
     kernel = metrics.kernel_distance(real, fake, jax.random.key(0), rows=rows(real, fake))
     spheres = metrics.precision_recall(real, fake)
     return {
-        'frechet_distance': metrics.frechet_distance(real, fake),
-        'kernel_distance_mean': kernel.value,
-        'kernel_distance_std': kernel.deviation,
+        'frechet_inception_distance': metrics.frechet_distance(real, fake),
+        'kernel_inception_distance_mean': kernel.value,
+        'kernel_inception_distance_std': kernel.deviation,
         'precision': spheres.precision,
         'recall': spheres.recall,
         **{f'prdc_{name}': value for name, value in metrics.prdc(real, fake)._asdict().items()},

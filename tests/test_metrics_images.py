@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
+from experiments import metrics_peers as peers
 from genjax import metrics
 
 RANDOM = np.random.default_rng(0)
@@ -20,6 +21,9 @@ def test_the_inception_score():
     np.testing.assert_allclose(
         metrics.inception_score(logits, 4), (np.mean(found), np.std(found)), rtol=1e-12
     )
+    # Of torch-fidelity 0.4.0.
+    known = metrics.inception_score(peers.logits(), peers.SPLITS)
+    np.testing.assert_allclose(known, (3.603647225992698, 0.2426532316525773), rtol=1e-12)
     sure = 1000.0 * np.eye(5)[np.arange(50) % 5]
     np.testing.assert_allclose(metrics.inception_score(sure, 10), (5, 0), atol=1e-9)
     np.testing.assert_allclose(metrics.inception_score(np.zeros((9, 3)), 2), (1, 0), atol=1e-12)

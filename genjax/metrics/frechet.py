@@ -16,23 +16,23 @@ BLOCK = 4096  # rows that are made float64 at once
 class Moments(NamedTuple):
     """Mean and covariance of features, in float64. What is added up needs no memory for the rows.
 
-    The covariance C is kept as a factor, `factor' factor = (count - 1) C`. A factor has half of C's
+    The covariance C is kept as a factor, `factor' factor = (n - 1) C`. A factor has half of C's
     digits to lose: distances between near copies, and of fewer rows than columns, stay right.
 
     Attributes:
-      count: rows.
+      n: rows.
       mean: `[d]`.
       factor: `[k, d]`, k <= d.
     """
 
-    count: int
+    n: int
     mean: Float[np.ndarray, 'd']
     factor: Float[np.ndarray, 'k d']
 
     @property
     def covariance(self) -> Float[np.ndarray, 'd d']:
-        """Over `count - 1`."""
-        return self.factor.T @ self.factor / (self.count - 1)
+        """Over `n - 1`."""
+        return self.factor.T @ self.factor / (self.n - 1)
 
 
 def moments(features: Any | Iterable[Any]) -> Moments:
@@ -53,8 +53,8 @@ def moments(features: Any | Iterable[Any]) -> Moments:
     )
     first = next(blocks, None)
     found = None if first is None else reduce(merge, blocks, first)
-    if found is None or found.count < 2:
-        raise ValueError(f'expected two rows of features or more, got {found and found.count}')
+    if found is None or found.n < 2:
+        raise ValueError(f'expected two rows of features or more, got {found and found.n}')
     return found._replace(factor=_reduced(found.factor))
 
 
@@ -66,7 +66,7 @@ def _block(rows: np.ndarray) -> Moments:
 
 def _reduced(rows: np.ndarray) -> np.ndarray:
     """A matrix of no more rows than columns with the same product `rows' rows`."""
-    return rows if len(rows) <= rows.shape[1] else np.linalg.qr(rows, mode='r')
+    return rows if len(rows) <= rows.shape[1] else np.asarray(np.linalg.qr(rows, mode='r'))
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -81,9 +81,9 @@ def merge(a: Moments, b: Moments) -> Moments:
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f'expected as many columns, got {len(a.mean)} and {len(b.mean)}')
-    count = a.count + b.count
-    between = np.sqrt(a.count * b.count / count) * (b.mean - a.mean)
-    mean = a.mean + (b.count / count) * (b.mean - a.mean)
+    count = a.n + b.n
+    between = np.sqrt(a.n * b.n / count) * (b.mean - a.mean)
+    mean = a.mean + (b.n / count) * (b.mean - a.mean)
     return Moments(count, mean, _reduced(np.concatenate([a.factor, b.factor, between[None]])))
 
 
@@ -129,7 +129,7 @@ def frechet_distance(real: Any, fake: Any) -> float:
         raise ValueError(
             f'expected features of one extractor, got {len(a.mean)} and {len(b.mean)} columns'
         )
-    first, second = (x.factor / np.sqrt(x.count - 1) for x in (a, b))
+    first, second = (x.factor / np.sqrt(x.n - 1) for x in (a, b))
     root = np.linalg.svd(first @ second.T, compute_uv=False).sum()
     gap = a.mean - b.mean
     return float(max(gap @ gap + np.vdot(first, first) + np.vdot(second, second) - 2 * root, 0.0))

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from genjax.data import Dataset
-from genjax.metrics import Activations, Extractor, digits, extract, named, pixels
+from genjax.metrics import Activations, Extractor, digits, extract, pixels
+from genjax.metrics.classifier import named
 from genjax.random import stream
 from genjax.train.errors import RunError
 from genjax.train.run import Run, divided
@@ -30,6 +31,11 @@ class Images(NamedTuple):
     x: np.ndarray
     y: Int[np.ndarray, 'n'] | None
     seen: Activations
+
+    @property
+    def classes(self) -> Int[np.ndarray, 'n'] | None:
+        """As the extractor names them, if it does."""
+        return None if self.seen.logits is None else np.argmax(self.seen.logits, axis=1)
 
 
 class Evidence(NamedTuple):

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from genjax import metrics
-from genjax.metrics.arrays import check_classes
 from genjax.random import stream
 from genjax.train.evidence import Evidence, Images
 from genjax.vae import VAE
@@ -115,24 +114,20 @@ def of_classes(e: Evidence) -> Iterator[Figure]:
     Args:
       e: the evidence.
     """
-    if e.held_out.seen.logits is None:
+    trained = e.train.classes
+    if trained is None or e.held_out.seen.logits is None:
         return
     n = e.held_out.seen.logits.shape[1]
 
-    def names(x):
-        return np.argmax(x.seen.logits, axis=1)
-
-    trained = names(e.train)
-
     def apart(x):
-        return metrics.mode_coverage(names(x), n, trained).total_variation
+        return metrics.mode_coverage(x.classes, n, trained).total_variation
 
     yield of_sets('class_total_variation', map(apart, e.fakes), apart(e.held_out))
     if e.run.model.num_classes != n or e.held_out.y is None:
         return
 
     def right(x):
-        return float(np.mean(names(x) == check_classes(x.y, n)))
+        return float(np.mean(x.classes == x.y))
 
     yield of_sets('class_accuracy', map(right, e.fakes), right(e.held_out))
 
@@ -189,10 +184,9 @@ def of_likelihood(e: Evidence) -> Iterator[Figure]:
     yield Figure('median effective samples', float(np.median(estimate.effective_samples)))
     kind = str(run.config['options'].get('likelihood', '')).partition(':')[0]
     if kind in _WIDTHS:
-        bits = metrics.bits_per_dim(
-            estimate.value, math.prod(e.held_out.x.shape[1:]), _WIDTHS[kind]
-        )
-        error = np.std(bits) / math.sqrt(len(bits))
+        dims = math.prod(e.held_out.x.shape[1:])
+        bits = np.asarray(metrics.bits_per_dim(estimate.value, dims, _WIDTHS[kind]))
+        error = np.std(bits) / math.sqrt(bits.size)
         yield _with_error(f'bits_per_dim ({kind})', float(np.mean(bits)), float(error))
 
 
@@ -236,7 +230,7 @@ def findings(e: Evidence, figures: dict[str, Figure]) -> Iterator[str]:
             f'collapse: samples have {share.value:.1%} of the variance of training images, '
             f'held-out images {share.real:.1%}'
         )
-    if e.held_out.seen.logits is not None:
+    if e.train.classes is not None:
         yield from _missing(e)
     if isinstance(e.run.model, VAE):
         q = posteriors(e)
@@ -258,12 +252,9 @@ def _memorised(e: Evidence, copied: Figure) -> Iterator[str]:
 
 def _missing(e: Evidence) -> Iterator[str]:
     """Classes of which there are less than a tenth as many samples as there should be."""
-    n = e.held_out.seen.logits.shape[1]
-    count = partial(np.bincount, minlength=n)
-    fake = sum(count(np.argmax(x.seen.logits, axis=1)) for x in e.fakes)
-    real = count(np.argmax(e.train.seen.logits, axis=1))
-    missing = np.flatnonzero(
-        (fake / fake.sum() < 0.1 * real / real.sum()) & (real > 0.01 * real.sum())
-    )
-    if len(missing):
-        yield f'collapse: samples of the classes {missing.tolist()} are all but missing'
+    logits = [np.asarray(x.seen.logits) for x in (e.train, *e.fakes)]
+    real, *sets = (np.bincount(x.argmax(axis=1), minlength=x.shape[1]) for x in logits)
+    fake = np.sum(sets, axis=0)
+    rare = fake / fake.sum() < 0.1 * real / real.sum()
+    if missing := np.flatnonzero(rare & (real > 0.01 * real.sum())).tolist():
+        yield f'collapse: samples of the classes {missing} are all but missing'
