@@ -1,6 +1,6 @@
 """GANs and VAEs as pure functions in JAX."""
 
-from genjax import augment, data, gan, machine, optim, parallel, plots, random, train, vae
+from genjax import augment, data, gan, machine, metrics, optim, parallel, plots, random, train, vae
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
 from genjax.precision import mixed_precision
@@ -24,6 +24,7 @@ __all__ = [
     'load',
     'load_exported',
     'machine',
+    'metrics',
     'mixed_precision',
     'model',
     'optim',

@@ -1,4 +1,4 @@
-"""The command `genjax`: train, sample, reconstruct, interpolate, export, data inspect.
+"""The command `genjax`: train, sample, reconstruct, interpolate, evaluate, export, data inspect.
 
 The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
 """
@@ -8,24 +8,22 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Union
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from genjax import data, parallel, plots
+from genjax import commands, parallel
 from genjax.data import DataError
 from genjax.machine import own_process
-from genjax.train import Finished, Run, RunError, held_out, load, pictures, train
-from genjax.train.config import options_of, origin, recipes
-from genjax.train.errors import DivergedError, check_integers
-from genjax.train.export import PLATFORMS, Platform
-from genjax.train.export import export as write_export
+from genjax.train import Finished, RunError, train
+from genjax.train.config import options_of, recipes
+from genjax.train.errors import DivergedError
 from genjax.train.parts import describe, kind_of, makers, parse
 
 # As shells count: what ends by a signal has 128 more than its number.
 INTERRUPTED, REFUSED, DIVERGED = 128, 2, 3
-RunFolder = tyro.conf.Positional[Path]
+_NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
 _REGISTRY = ConstructorRegistry()
 
 
@@ -52,142 +50,6 @@ def _part(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
         is_instance=lambda value: True,
         str_from_instance=write,
     )
-
-
-def sample(
-    run: RunFolder,
-    out: Path,
-    n: int = 64,
-    seed: int = 0,
-    y: int | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
-) -> None:
-    """Draws samples of a run.
-
-    Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
-      n: how many.
-      seed: of the noise.
-      y: the class of all; by default a conditional model's classes go round the columns.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
-    """
-    _check(out)
-    loaded = load(run, _step(step))
-    images = pictures.samples(loaded, n, seed, y)
-    plots.save_images(out, images, text=_text(loaded, seed, provenance))
-
-
-def reconstruct(
-    run: RunFolder,
-    out: Path,
-    n: int = 32,
-    data: str | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
-) -> None:
-    """Shows held-out images and a VAE's reconstructions below them.
-
-    Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
-      n: how many, or as many as were held out.
-      data: where the data are, if they have moved.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
-    """
-    _check(out)
-    check_integers(1, n=n)
-    loaded = load(run, _step(step))
-    images = held_out(loaded, data)
-    x, y = images.x[:n], None if images.y is None else images.y[:n]
-    text = _text(loaded, loaded.config['seed'], provenance)
-    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y), text=text)
-
-
-def interpolate(
-    run: RunFolder,
-    out: Path,
-    rows: int = 8,
-    columns: int = 10,
-    seed: int = 0,
-    y: int | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
-) -> None:
-    """Draws the ways between pairs of samples.
-
-    Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
-      rows: pairs of samples.
-      columns: images from one end to the other.
-      seed: of the samples.
-      y: the class of all; by default a conditional model's classes in turn, one a row.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
-    """
-    _check(out)
-    loaded = load(run, _step(step))
-    images = pictures.interpolations(loaded, rows, columns, seed, y)
-    plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
-
-
-def export(
-    run: RunFolder,
-    out: Path,
-    step: str = 'latest',
-    platforms: tuple[Platform, ...] = PLATFORMS,
-    licence: str = 'unknown',
-) -> None:
-    """Writes a model as a folder that runs without its recipe: StableHLO, safetensors and a card.
-
-    Args:
-      run: folder of the run.
-      out: a folder that is not there yet, or empty.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      platforms: that the programs are for.
-      licence: of the model, for the card.
-    """
-    write_export(load(run, _step(step)), out, platforms=platforms, licence=licence)
-    print(out)
-
-
-def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
-    return origin(run.config, int(run.state.step), seed) if provenance else {}
-
-
-def look_at_data(
-    command: tyro.conf.Positional[Literal['inspect']],
-    source: tyro.conf.Positional[str],
-    image_size: int | None = None,
-    out: Path | None = None,
-) -> None:
-    """Prints what a source of data holds: counts, classes, duplicates, unreadable files.
-
-    Args:
-      command: what to do with it.
-      source: as `--data` of `genjax train`.
-      image_size: height and width that images are scaled and cropped to.
-      out: a .png file for a grid, a row for a class, or a .npz file.
-    """
-    if out is not None:
-        _check(out)
-    report = data.inspect(source, image_size)
-    print(report)
-    if out is not None:
-        plots.save_images(out, data.examples(report.dataset), 10)
-
-
-def _check(out: Path) -> None:
-    if out.suffix.lower() not in ('.png', '.npz'):
-        raise RunError(f'expected a file that ends in .png or .npz, got {out}')
-
-
-def _step(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
 
 
 def _ending(finished: Finished, steps: int) -> str | None:
@@ -250,8 +112,8 @@ def _commands() -> Any:
 
     train_command.__annotations__ = {'recipe': trained}
     train_command.__doc__ = 'Trains a recipe; a run that is there already is continued.'
-    others = [named(f.__name__, f) for f in (sample, reconstruct, interpolate, export)]
-    looked = named('data', look_at_data)
+    others = [named(name, getattr(commands, name)) for name in _NAMES]
+    looked = named('data', commands.look_at_data)
     return Union[(named('train', train_command), *others, looked)]
 
 

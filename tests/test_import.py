@@ -22,6 +22,7 @@ ORDER = [
     {'gan', 'vae'},
     {'train'},
     {'__init__'},
+    {'commands'},
     {'cli'},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

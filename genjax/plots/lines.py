@@ -1,4 +1,4 @@
-"""Training curves: records in, a figure out."""
+"""Curves: records or points in, a figure out."""
 
 import math
 import os
@@ -34,16 +34,11 @@ def curves(records: Records, path: str | os.PathLike, x: str = 'step') -> None:
     panels = _panels(records, x)
     if not panels:
         raise ValueError(f'expected records with {x!r} and metrics, got none in {len(records)}')
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
     players = sorted({player for lines in panels.values() for player in lines if player})
     colours = {player: f'C{i}' for i, player in enumerate(players)}
-    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=110, layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = None
+    figure, axes = _figure(rows, columns), None
     for place, (title, lines) in enumerate(sorted(panels.items()), start=1):
         axes = figure.add_subplot(rows, columns, place, sharex=axes)
         _draw(axes, lines, colours)
@@ -54,6 +49,40 @@ def curves(records: Records, path: str | os.PathLike, x: str = 'step') -> None:
         axes.grid(alpha=0.25)
     with replacing(path, '.png') as file:
         figure.savefig(file, format='png')
+
+
+def lines(
+    named: Mapping[str, Mapping[float, float]], path: str | os.PathLike, x: str, y: str
+) -> None:
+    """Draws lines in one panel.
+
+    Args:
+      named: values by label and place.
+      path: ends in .png; missing folders are made.
+      x: what the horizontal axis shows, with its unit.
+      y: what the vertical axis shows.
+
+    Raises:
+      ValueError: another suffix.
+    """
+    figure = _figure(1, 1)
+    axes = figure.add_subplot()
+    for label, points in named.items():
+        axes.plot([*points.keys()], [*points.values()], lw=1.4, label=label)
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, framealpha=0.7, edgecolor='none')
+    with replacing(path, '.png') as file:
+        figure.savefig(file, format='png')
+
+
+def _figure(rows: int, columns: int) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=110, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def _panels(records: Records, x: str) -> dict[str, Lines]:

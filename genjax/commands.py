@@ -1,0 +1,202 @@
+"""What the command `genjax` does with a run or with data, beside training."""
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from genjax import data, metrics, plots
+from genjax.metrics import Extractor
+from genjax.train import Run, RunError, evaluation, held_out, load, pictures
+from genjax.train.config import origin
+from genjax.train.errors import check_integers
+from genjax.train.export import PLATFORMS, Platform
+from genjax.train.export import export as write_export
+from genjax.train.run import divided
+
+RunFolder = tyro.conf.Positional[Path]
+
+
+def sample(
+    run: RunFolder,
+    out: Path,
+    n: int = 64,
+    seed: int = 0,
+    y: int | None = None,
+    step: str = 'latest',
+    provenance: bool = True,
+) -> None:
+    """Draws samples of a run.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      n: how many.
+      seed: of the noise.
+      y: the class of all; by default a conditional model's classes go round the columns.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
+    """
+    _check(out)
+    loaded = load(run, _step(step))
+    images = pictures.samples(loaded, n, seed, y)
+    plots.save_images(out, images, text=_text(loaded, seed, provenance))
+
+
+def reconstruct(
+    run: RunFolder,
+    out: Path,
+    n: int = 32,
+    data: str | None = None,
+    step: str = 'latest',
+    provenance: bool = True,
+) -> None:
+    """Shows held-out images and a VAE's reconstructions below them.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      n: how many, or as many as were held out.
+      data: where the data are, if they have moved.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
+    """
+    _check(out)
+    check_integers(1, n=n)
+    loaded = load(run, _step(step))
+    images = held_out(loaded, data)
+    x, y = images.x[:n], None if images.y is None else images.y[:n]
+    text = _text(loaded, loaded.config['seed'], provenance)
+    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y), text=text)
+
+
+def interpolate(
+    run: RunFolder,
+    out: Path,
+    rows: int = 8,
+    columns: int = 10,
+    seed: int = 0,
+    y: int | None = None,
+    step: str = 'latest',
+    provenance: bool = True,
+) -> None:
+    """Draws the ways between pairs of samples.
+
+    Args:
+      run: folder of the run.
+      out: a .png file for a grid, or a .npz file.
+      rows: pairs of samples.
+      columns: images from one end to the other.
+      seed: of the samples.
+      y: the class of all; by default a conditional model's classes in turn, one a row.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      provenance: a .png file says in text chunks which model made it.
+    """
+    _check(out)
+    loaded = load(run, _step(step))
+    images = pictures.interpolations(loaded, rows, columns, seed, y)
+    plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
+
+
+def export(
+    run: RunFolder,
+    out: Path,
+    step: str = 'latest',
+    platforms: tuple[Platform, ...] = PLATFORMS,
+    licence: str = 'unknown',
+) -> None:
+    """Writes a model as a folder that runs without its recipe: StableHLO, safetensors and a card.
+
+    Args:
+      run: folder of the run.
+      out: a folder that is not there yet, or empty.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+      platforms: that the programs are for.
+      licence: of the model, for the card.
+    """
+    write_export(load(run, _step(step)), out, platforms=platforms, licence=licence)
+    print(out)
+
+
+def evaluate(
+    run: RunFolder,
+    out: Path | None = None,
+    data: str | None = None,
+    features: str = 'auto',
+    n: int = 0,
+    resamples: int = 5,
+    seed: int = 0,
+    step: str = 'latest',
+) -> None:
+    """Measures a run on the images that it has never seen; figures, findings and pictures.
+
+    Args:
+      run: folder of the run.
+      out: a folder; the run's own evaluation/step_... by default.
+      data: where the data are, if they have moved.
+      features: auto, pixels, digits, or a file with the weights of Inception-v3.
+      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most.
+      resamples: sets of samples.
+      seed: of the samples.
+      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
+    """
+    loaded = load(run, _step(step))
+    found = evaluation.evaluate(
+        loaded,
+        data,
+        extractor=_extractor(features, loaded, data),
+        n=n,
+        resamples=resamples,
+        seed=seed,
+    )
+    print(found)
+    place = out or run / 'evaluation' / f'step_{int(loaded.state.step):08d}'
+    print(evaluation.write(found, loaded, place))
+
+
+def _extractor(features: str, run: Run, data: str | None) -> Extractor | None:
+    if features == 'auto':
+        return None
+    if features == 'digits':
+        return metrics.digits()
+    try:
+        if features == 'pixels':
+            return metrics.pixels(divided(run, data)[0].x)
+        return metrics.inception(features)
+    except ValueError as error:
+        raise RunError(f'features: {error}') from error
+
+
+def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
+    return origin(run.config, int(run.state.step), seed) if provenance else {}
+
+
+def look_at_data(
+    command: tyro.conf.Positional[Literal['inspect']],
+    source: tyro.conf.Positional[str],
+    image_size: int | None = None,
+    out: Path | None = None,
+) -> None:
+    """Prints what a source of data holds: counts, classes, duplicates, unreadable files.
+
+    Args:
+      command: what to do with it.
+      source: as `--data` of `genjax train`.
+      image_size: height and width that images are scaled and cropped to.
+      out: a .png file for a grid, a row for a class, or a .npz file.
+    """
+    if out is not None:
+        _check(out)
+    report = data.inspect(source, image_size)
+    print(report)
+    if out is not None:
+        plots.save_images(out, data.examples(report.dataset), 10)
+
+
+def _check(out: Path) -> None:
+    if out.suffix.lower() not in ('.png', '.npz'):
+        raise RunError(f'expected a file that ends in .png or .npz, got {out}')
+
+
+def _step(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text

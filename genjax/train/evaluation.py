@@ -1,0 +1,168 @@
+"""How good a run is: figures with intervals beside those of real images, findings and pictures."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genjax import plots
+from genjax.metrics import Extractor
+from genjax.metrics.spectrum import spectrum
+from genjax.train.config import config_hash, origin
+from genjax.train.errors import RunError, check_integers, check_seed
+from genjax.train.evidence import gather
+from genjax.train.figures import (
+    Figure,
+    findings,
+    of_classes,
+    of_latents,
+    of_likelihood,
+    of_paths,
+    of_samples,
+)
+from genjax.train.run import Run
+from genjax.train.sheets import Sheet, sheets
+
+_PARTS = (of_samples, of_classes, of_paths, of_likelihood, of_latents)
+
+
+class Evaluation(NamedTuple):
+    """What was measured.
+
+    Attributes:
+      facts: the model, its step, the extractor and the numbers of images.
+      figures: one after the other.
+      findings: what is wrong, a sentence each.
+      sheets: grids of images by name.
+      spectra: decibels by frequency, of samples and of held-out images.
+    """
+
+    facts: dict[str, Any]
+    figures: list[Figure]
+    findings: list[str]
+    sheets: dict[str, Sheet]
+    spectra: dict[str, np.ndarray]
+
+    def __str__(self) -> str:
+        return '\n'.join(_table(self))
+
+
+def evaluate(
+    run: Run,
+    data: str | None = None,
+    *,
+    extractor: Extractor | None = None,
+    n: int = 0,
+    resamples: int = 5,
+    seed: int = 0,
+) -> Evaluation:
+    """Measures a run on the images that it has never seen.
+
+    Each figure of samples is the mean over sets as large as the held-out images, with Student's 95%
+    interval, and stands beside the figure of the held-out images themselves: nobody is to be better
+    than that. Frechet distance and copies are against training images, up to 10,000 of them, the
+    other distances against as many of them as there are held-out images.
+
+    Args:
+      run: as `load` gives it.
+      data: where its data are, if they have moved.
+      extractor: of the features; None for the classifier of digits where its classes are those of
+        the run's data, else the principal components of the training images' pixels.
+      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most.
+      resamples: sets.
+      seed: of the samples.
+
+    Raises:
+      RunError: a number out of its range, data that are not those of the run, images that the
+        extractor refuses, or a model that has diverged.
+    """
+    check_integers(0, n=n)
+    check_integers(1, resamples=resamples)
+    check_seed(seed)
+    evidence = gather(run, data, extractor, n, resamples, seed)
+    figures = [figure for part in _PARTS for figure in part(evidence)]
+    return Evaluation(
+        facts={
+            'recipe': run.config['recipe'],
+            'config': config_hash(run.config),
+            'step': int(run.state.step),
+            'extractor': evidence.extractor.mark,
+            'sha256': evidence.extractor.sha256,
+            'samples': len(evidence.held_out.x),
+            'sets': resamples,
+            'training images': len(evidence.train.x),
+            'seed': seed,
+        },
+        figures=figures,
+        findings=[*findings(evidence, {figure.name: figure for figure in figures})],
+        sheets=dict(sheets(evidence)),
+        spectra={
+            'samples': spectrum(evidence.fakes[0].x),
+            'held-out images': spectrum(evidence.held_out.x),
+        },
+    )
+
+
+def write(evaluation: Evaluation, run: Run, folder: str | os.PathLike) -> Path:
+    """Writes an evaluation as `evaluation.json` and PNG pictures.
+
+    Args:
+      evaluation: of the run.
+      run: whose provenance the pictures tell.
+      folder: made if need be; what it has of an earlier evaluation is replaced.
+
+    Raises:
+      RunError: it cannot be written.
+    """
+    folder = Path(folder)
+    text = origin(run.config, evaluation.facts['step'], evaluation.facts['seed'])
+    try:
+        for name, sheet in evaluation.sheets.items():
+            plots.save(folder / f'{name}.png', sheet, text=text)
+        named = {
+            name: {float(i): v for i, v in enumerate(y)} for name, y in evaluation.spectra.items()
+        }
+        plots.lines(named, folder / 'spectrum.png', 'cycles an image', 'power (dB)')
+        with plots.replacing(folder / 'evaluation.json', '.json') as file:
+            file.write((json.dumps(_plain(evaluation), indent=2) + '\n').encode())
+    except OSError as error:
+        raise RunError(f'{folder}: expected a folder to write to, got {error}') from error
+    return folder
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    """As JSON, which has no NaN."""
+    figures = [
+        {name: None if value != value else value for name, value in figure._asdict().items()}
+        for figure in evaluation.figures
+    ]
+    return {
+        'format': 'genjax evaluation 1',
+        **evaluation.facts,
+        'figures': figures,
+        'findings': evaluation.findings,
+        'spectra': {name: list(map(float, y)) for name, y in evaluation.spectra.items()},
+    }
+
+
+def _table(evaluation: Evaluation) -> Iterator[str]:
+    facts = evaluation.facts
+    yield (
+        f'{facts["recipe"]}, step {facts["step"]}; features {facts["extractor"]}; '
+        f'{facts["sets"]} sets of {facts["samples"]} samples, {facts["training images"]} training '
+        'images'
+    )
+    rows = [('', 'value', '95% interval', 'real images')]
+    for figure in evaluation.figures:
+        interval = '' if math.isnan(figure.low) else f'{figure.low:.4g} to {figure.high:.4g}'
+        real = '' if math.isnan(figure.real) else f'{figure.real:.4g}'
+        rows.append((figure.name, f'{figure.value:.4g}', interval, real))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        columns = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        yield '  '.join([name.ljust(widths[0]), *columns]).rstrip()
+    yield from (f'! {finding}' for finding in evaluation.findings)

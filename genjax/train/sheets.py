@@ -1,0 +1,81 @@
+"""The pictures behind an evaluation."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import UInt8
+
+from genjax import metrics, plots
+from genjax.train.evidence import Evidence
+from genjax.train.figures import posteriors
+from genjax.vae import VAE
+
+Sheet = UInt8[np.ndarray, 'height width c']
+_COLUMNS, _ROWS, _NEIGHBOURS = 10, 10, 3
+_REACH = 3.0  # standard deviations of a traversed latent to both sides
+
+
+def sheets(e: Evidence) -> Iterator[tuple[str, Sheet]]:
+    """Grids by name.
+
+    Args:
+      e: the evidence.
+    """
+    fake = e.fakes[0]
+    yield 'samples', plots.grid(fake.x[: _COLUMNS * _ROWS], _COLUMNS)
+    yield 'neighbours', _neighbours(e)
+    if fake.classes is not None:
+        yield 'classes', _classes(fake.x, fake.classes)
+    if isinstance(e.run.model, VAE):
+        yield 'reconstructions', _reconstructions(e)
+        yield 'traversals', _traversals(e)
+
+
+def _neighbours(e: Evidence) -> Sheet:
+    """A row for each of the samples that are nearest to a training image, then for others: the
+    sample, and the training images that are nearest by features."""
+    fake, train = e.fakes[0], plots.to_uint8(e.train.x)
+    distances, rows = metrics.nearest(
+        fake.seen.features, e.train.seen.features, min(_NEIGHBOURS, len(train))
+    )
+    order = np.argsort(distances[:, 0])
+    half = _ROWS // 2
+    shown = np.concatenate([order[:half], np.setdiff1d(np.arange(len(order)), order[:half])[:half]])
+    cells = np.concatenate([plots.to_uint8(fake.x[shown])[:, None], train[rows[shown]]], axis=1)
+    return plots.grid(cells.reshape(-1, *train.shape[1:]), cells.shape[1])
+
+
+def _classes(x: np.ndarray, classes: np.ndarray) -> Sheet:
+    """A row for each class, of images that the extractor takes for it."""
+    cells = np.full((classes.max() + 1, _COLUMNS, *x.shape[1:]), 255, np.uint8)
+    for label, row in enumerate(cells):
+        shown = x[classes == label][:_COLUMNS]
+        if len(shown):
+            row[: len(shown)] = plots.to_uint8(shown)
+    return plots.grid(cells.reshape(-1, *x.shape[1:]), _COLUMNS)
+
+
+def _reconstructions(e: Evidence) -> Sheet:
+    """The held-out images that are reconstructed best, then those that are worst."""
+    run, held = e.run, e.held_out
+    y = None if run.model.num_classes is None else held.y
+    decoded = np.asarray(run.model.decode(run.state, posteriors(e).mean, y))
+    x = plots.to_uint8(held.x)
+    error = np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
+    order = np.argsort(error)
+    half = min(len(order) // 2, 2 * _COLUMNS)
+    shown = np.concatenate([order[:half], order[-half:]])
+    return plots.pairs(x[shown], decoded[shown], _COLUMNS)
+
+
+def _traversals(e: Evidence) -> Sheet:
+    """A row for each of the most active latents of one image, from -3 to 3; the others stay."""
+    run, q = e.run, posteriors(e)
+    use = metrics.latent_use(q.mean, q.log_var)
+    busiest = np.argsort(-use.activity)[:_ROWS]
+    z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _COLUMNS, axis=0)
+    for row, latent in enumerate(busiest):
+        z[row * _COLUMNS : (row + 1) * _COLUMNS, latent] = np.linspace(-_REACH, _REACH, _COLUMNS)
+    labels = e.held_out.y if run.model.num_classes is not None else None
+    y = None if labels is None else np.repeat(labels[:1], len(z))
+    return plots.grid(np.asarray(run.model.decode(run.state, z, y)), _COLUMNS)
