@@ -1,6 +1,6 @@
 """Images at rest, and the order in which they come. Knows no model."""
 
-from genjax.data.dataset import Dataset, fingerprint, from_arrays, split
+from genjax.data.dataset import Dataset, fingerprint, from_arrays, split, subset
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
@@ -37,4 +37,5 @@ __all__ = [
     'split',
     'stacked',
     'stream',
+    'subset',
 ]

@@ -4,9 +4,10 @@ import hashlib
 import numbers
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int32, Int64, UInt8
+from jaxtyping import Array, Int32, Int64, Key, UInt8
 
 from genjax.data.errors import DataError
 
@@ -213,3 +214,18 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(repr(None if array is None else (array.shape, array.dtype.str)).encode())
         digest.update(b'' if array is None else np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
+
+
+def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:
+    """n examples of a dataset in memory, in its order, or all where it has no more.
+
+    Args:
+      dataset: any.
+      n: how many.
+      key: which.
+    """
+    rows = np.arange(dataset.size)
+    if n < len(rows):
+        rows = np.sort(np.asarray(jax.random.permutation(key, len(rows)))[:n])
+    y = None if dataset.y is None else dataset.y[rows]
+    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None)

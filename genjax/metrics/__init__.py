@@ -3,6 +3,7 @@
 from genjax.metrics.annealing import Annealed, annealed_importance_sampling, sigmoidal
 from genjax.metrics.classifier import Accuracy, accuracy, digits, of_classifier, train_classifier
 from genjax.metrics.conditional import classification_accuracy, intra_class
+from genjax.metrics.default import default_extractor
 from genjax.metrics.diversity import PathLength, Similarity, ms_ssim, path_length, self_similarity
 from genjax.metrics.features import Activations, Extractor, extract, fingerprint, of_function
 from genjax.metrics.frechet import (
@@ -30,6 +31,7 @@ from genjax.metrics.modes import ModeCoverage, mode_coverage, name_stacked, stac
 from genjax.metrics.neighbours import nearest
 from genjax.metrics.pixels import pixels
 from genjax.metrics.scores import Score, inception_score
+from genjax.metrics.spectrum import spectrum
 
 __all__ = [
     'NLL',
@@ -57,6 +59,7 @@ __all__ = [
     'authenticity',
     'bits_per_dim',
     'classification_accuracy',
+    'default_extractor',
     'digits',
     'extract',
     'fd_infinity',
@@ -86,6 +89,7 @@ __all__ = [
     'ring',
     'self_similarity',
     'sigmoidal',
+    'spectrum',
     'stacked_coverage',
     'train_classifier',
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, PyTree
 
-from genjax.parallel import mesh, shard_batch
+from genjax.parallel import mesh, replicate, shard_batch
 
 
 class Activations(NamedTuple):
@@ -77,7 +77,7 @@ def extract(
       ValueError: no images, or such as the extractor refuses.
     """
     parts = [
-        jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], _apply(extractor, batch))
+        jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], _spread(extractor, batch))
         for batch, rows in _batches(images, batch_size)
     ]
     if not parts:
@@ -90,13 +90,24 @@ def _call(apply: Partial, images: Array) -> Activations:
     return apply(images)
 
 
-def _apply(extractor: Extractor, batch: np.ndarray) -> Activations:
+def _spread(extractor: Extractor, batch: np.ndarray) -> Activations:
+    devices = mesh()
+    return replicate(call(extractor, shard_batch(batch, devices)), devices)
+
+
+def call(extractor: Extractor, images: Array) -> Activations:
+    """The activations of one batch, jitted, where it lies.
+
+    Args:
+      extractor: any.
+      images: `[b, h, w, c]`, uint8 or float in [-1, 1].
+    """
     # The arrays of a `Partial` are arguments of the program, which else would hold them.
     apply = extractor.apply if isinstance(extractor.apply, Partial) else Partial(extractor.apply)
     # Figures must not depend on how a device multiplies by default. It is said here, since a
     # convolution chooses when it is lowered.
     with jax.default_matmul_precision('highest'):
-        return _call(apply, shard_batch(batch, mesh()))
+        return _call(apply, images)
 
 
 def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genjax import plots
+from genjax import metrics, plots
 from genjax.metrics import Extractor
-from genjax.metrics.spectrum import spectrum
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.evidence import gather
@@ -101,8 +100,8 @@ def evaluate(
         findings=[*findings(evidence, {figure.name: figure for figure in figures})],
         sheets=dict(sheets(evidence)),
         spectra={
-            'samples': spectrum(evidence.fakes[0].x),
-            'held-out images': spectrum(evidence.held_out.x),
+            'samples': metrics.spectrum(evidence.fakes[0].x),
+            'held-out images': metrics.spectrum(evidence.held_out.x),
         },
     )
 

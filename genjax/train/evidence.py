@@ -7,16 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from genjax.data import Dataset
-from genjax.metrics import Activations, Extractor, digits, extract, pixels
-from genjax.metrics.classifier import named
+from genjax.data import subset
+from genjax.metrics import Activations, Extractor, default_extractor, extract
 from genjax.random import stream
 from genjax.train.errors import RunError
 from genjax.train.run import Run, divided
 
 BATCH = 250  # samples drawn at once, always: image i of a key is the same whatever n is
 MOST = 5000  # held-out images, and twice as many training images, that are looked at
-SURE = 0.9  # a classifier that is right so often on a run's labels knows what its classes are
 
 
 class Images(NamedTuple):
@@ -84,8 +82,8 @@ def gather(
     if n < 20:
         raise RunError(f'expected 20 held-out images or more to evaluate by, got {n}')
     key = jax.random.key(seed)
-    parts = _part(train, 2 * MOST, stream(key, 'train')), _part(held_out, n, stream(key, 'held'))
-    extractor = extractor or _fitting(parts[0])
+    parts = subset(train, 2 * MOST, stream(key, 'train')), subset(held_out, n, stream(key, 'held'))
+    extractor = extractor or default_extractor(parts[0].x, parts[0].y)
     try:
         trained, held = (Images(d.x, d.y, extract(extractor, d.x)) for d in parts)
         fakes = []
@@ -101,23 +99,6 @@ def some(images: Images, n: int, key: Key[Array, '']) -> Images:
     """n of some images, in another order."""
     rows = np.asarray(jax.random.permutation(key, len(images.x)))[:n]
     return jax.tree.map(lambda leaf: leaf[rows], images)
-
-
-def _part(dataset: Dataset, n: int, key: Array) -> Dataset:
-    if dataset.size <= n:
-        return dataset
-    rows = np.sort(np.asarray(jax.random.permutation(key, dataset.size))[:n])
-    y = None if dataset.y is None else dataset.y[rows]
-    return dataset._replace(x=dataset.x[rows], y=y)
-
-
-def _fitting(train: Dataset) -> Extractor:
-    """The classifier of digits where it names what the labels name, else pixels."""
-    x, y = train.x[:1000], None if train.y is None else train.y[:1000]
-    shape = train.image_shape
-    if shape == (28, 28, 1) and y is not None and np.mean(named(digits(), x) == y) >= SURE:
-        return digits()
-    return pixels(train.x, min(64, train.size - 1, shape[0] * shape[1] * shape[2]))
 
 
 def draw(

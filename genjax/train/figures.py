@@ -190,29 +190,37 @@ def of_likelihood(e: Evidence) -> Iterator[Figure]:
         yield _with_error(f'bits_per_dim ({kind})', float(np.mean(bits)), float(error))
 
 
-def posteriors(e: Evidence) -> Any:
-    """q(z | x) of the held-out images of a VAE.
+def posteriors(e: Evidence, images: Images) -> Any:
+    """q(z | x) of images.
 
     Args:
       e: the evidence, of a VAE.
+      images: training or held-out ones.
     """
-    y = None if e.run.model.num_classes is None else e.held_out.y
-    return e.run.model.encode(e.run.state, e.held_out.x, y)
+    y = None if e.run.model.num_classes is None else images.y
+    return e.run.model.encode(e.run.state, images.x, y)
 
 
 def of_latents(e: Evidence) -> Iterator[Figure]:
     """What the latents of a VAE know of an image, in nats.
+
+    The mutual information is that with an image drawn from the training images: of few images it is
+    close to the logarithm of their number, whatever the model.
 
     Args:
       e: the evidence.
     """
     if not isinstance(e.run.model, VAE):
         return
-    q = posteriors(e)
+    q = posteriors(e, e.held_out)
     use = metrics.latent_use(q.mean, q.log_var)
     yield Figure('active_units', float(use.active.sum()))
+    q = posteriors(e, e.train)
     found = metrics.aggregated_posterior(stream(e.key, 'aggregate'), q.mean, q.log_var)
-    yield _with_error('mutual_information (nats)', found.mutual_information, found.standard_error)
+    error, most = found.standard_error, math.log(len(e.train.x))
+    yield _with_error(
+        f'mutual_information (nats, at most {most:.3g})', found.mutual_information, error
+    )
     yield Figure('aggregated_posterior_gap (nats)', found.gap)
 
 
@@ -233,7 +241,7 @@ def findings(e: Evidence, figures: dict[str, Figure]) -> Iterator[str]:
     if e.train.classes is not None:
         yield from _missing(e)
     if isinstance(e.run.model, VAE):
-        q = posteriors(e)
+        q = posteriors(e, e.held_out)
         if text := metrics.latent_use(q.mean, q.log_var).collapse:
             yield text
 

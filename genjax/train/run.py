@@ -13,12 +13,13 @@ from genjax import data as sources
 from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
-from genjax.train import processes
+from genjax.train import measures, processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, origin, without_places
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.folder import CONFIG, agree, located, locked, read
 from genjax.train.loop import Finished, fit
+from genjax.train.measures import Measure
 from genjax.train.pace import Pace
 from genjax.train.prepare import prepare
 from genjax.train.recorder import Recorder
@@ -63,6 +64,8 @@ def train(
     provenance: bool = True,
     devices: int = 0,
     shard_params: int = 1,
+    metrics: tuple[Measure, ...] = (),
+    monitor: str = '',
     **options: Any,
 ) -> Run:
     """Trains a recipe on data, in a folder; a run that is there already is continued.
@@ -89,6 +92,9 @@ def train(
       devices: how many to train on, each with its share of a batch; 0 for all that there are.
       shard_params: over how many devices the parameters and optimizer states of large networks are
         divided.
+      metrics: what to measure of samples beside held-out images, at each evaluation.
+      monitor: which of these metrics decides which checkpoint is the best; '' leaves that to the
+        held-out bound of a VAE.
       **options: of the recipe.
 
     Raises:
@@ -102,6 +108,7 @@ def train(
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
     check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
     check_seed(seed)
+    measures.check(metrics, monitor)
     if steps >= 2**31:
         raise RunError(f'expected steps below 2^31, got {steps}')
     # NumPy's integers are no JSON.
@@ -124,6 +131,7 @@ def train(
         stack.enter_context(contextlib.closing(checkpoints))
         state = processes.start(model, seed, mesh, checkpoints)
         seen = view(model, trained, measured, seed)
+        seen = measures.measured(seen, model, trained, measured, seed, metrics, monitor)
         desk = stack.enter_context(processes.desk(folder))
         says = functools.partial(origin, config, seed=seed) if provenance else _nothing
         recorder = Recorder(desk, seen, checkpoints, pace, int(state.step), says)

@@ -59,7 +59,7 @@ def _reconstructions(e: Evidence) -> Sheet:
     """The held-out images that are reconstructed best, then those that are worst."""
     run, held = e.run, e.held_out
     y = None if run.model.num_classes is None else held.y
-    decoded = np.asarray(run.model.decode(run.state, posteriors(e).mean, y))
+    decoded = np.asarray(run.model.decode(run.state, posteriors(e, held).mean, y))
     x = plots.to_uint8(held.x)
     error = np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
     order = np.argsort(error)
@@ -70,7 +70,7 @@ def _reconstructions(e: Evidence) -> Sheet:
 
 def _traversals(e: Evidence) -> Sheet:
     """A row for each of the most active latents of one image, from -3 to 3; the others stay."""
-    run, q = e.run, posteriors(e)
+    run, q = e.run, posteriors(e, e.held_out)
     use = metrics.latent_use(q.mean, q.log_var)
     busiest = np.argsort(-use.activity)[:_ROWS]
     z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _COLUMNS, axis=0)

@@ -1,0 +1,105 @@
+"""Distances of samples to real images while a model trains."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, get_args
+
+import jax
+import numpy as np
+
+from genjax import metrics, parallel
+from genjax.core import State
+from genjax.data import Dataset, subset
+from genjax.metrics.features import call
+from genjax.random import stream
+from genjax.train.errors import RunError
+from genjax.train.logs import Record
+from genjax.train.views import View
+
+Measure = Literal[
+    'frechet_distance', 'kernel_distance', 'precision', 'recall', 'density', 'coverage'
+]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+SAMPLES = 500  # in a measurement; figures of other numbers do not compare
+_DISTANCES = ('frechet_distance', 'kernel_distance')
+
+
+def check(names: Sequence[str], monitor: str) -> None:
+    """Refuses what is not measured.
+
+    Args:
+      names: of the measures.
+      monitor: one of them, or ''.
+
+    Raises:
+      RunError: another.
+    """
+    if odd := [name for name in names if name not in MEASURES]:
+        raise RunError(f'expected metrics among {MEASURES}, got {odd}')
+    if monitor and monitor not in names:
+        raise RunError(f'expected a monitor among metrics={tuple(names)}, got {monitor!r}')
+
+
+def measured(
+    seen: View,
+    model: Any,
+    train: Dataset,
+    held_out: Dataset,
+    seed: int,
+    names: Sequence[Measure],
+    monitor: str,
+) -> View:
+    """A view that also measures samples: a few hundred, always of the same noise, against as many
+    held-out images.
+
+    Each figure carries the name and the hash of its features in its own name.
+
+    Args:
+      seen: the view of the model's family.
+      model: a `GAN` or a `VAE`.
+      train: what it is trained on.
+      held_out: what it never sees.
+      seed: of the noise.
+      names: what to measure.
+      monitor: which of them decides which checkpoint is the best; '' leaves that as it is.
+    """
+    if not names:
+        return seen
+    key = stream(jax.random.key(seed), 'measures')
+    some = subset(train, 20 * SAMPLES, stream(key, 'train'))
+    extractor = metrics.default_extractor(some.x, some.y)
+    real = subset(held_out, SAMPLES, stream(key, 'real'))
+    features = np.asarray(metrics.extract(extractor, real.x).features)
+    labels = None if model.num_classes is None else real.y
+    of = {name: partial(_measure, name, features, stream(key, name)) for name in names}
+
+    def title(name):
+        return f'heldout/{name}/{extractor.mark}'
+
+    def evaluate(state: State) -> Callable[[], Record]:
+        figures = seen.evaluate(state)
+        images = model.sample(state, stream(key, 'samples'), real.size, labels)
+        drawn = call(extractor, parallel.replicate(images, parallel.mesh_of(state))).features
+
+        def finish():
+            fake = np.asarray(drawn)
+            finite = np.isfinite(fake).all()
+            found = {title(name): f(fake) if finite else math.nan for name, f in of.items()}
+            return {**figures(), **found}
+
+        return finish
+
+    sign = -1 if monitor in _DISTANCES else 1
+    best = (lambda record: sign * record[title(monitor)]) if monitor else seen.monitor
+    return seen._replace(evaluate=evaluate, monitor=best)
+
+
+def _measure(name: Measure, real: np.ndarray, key: Any, fake: np.ndarray) -> float:
+    if name == 'frechet_distance':
+        return metrics.frechet_distance(real, fake)
+    if name == 'kernel_distance':
+        return metrics.kernel_distance(real, fake, key, subsets=10, size=len(real) // 2).value
+    if name in ('precision', 'recall'):
+        return float(getattr(metrics.precision_recall(real, fake), name))
+    return float(getattr(metrics.prdc(real, fake), name))
