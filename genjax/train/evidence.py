@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 from genjax.data import subset
 from genjax.metrics import Activations, Extractor, default_extractor, extract
 from genjax.random import stream
+from genjax.train.config import REFUSALS
 from genjax.train.errors import RunError
 from genjax.train.run import Run, divided
 
@@ -84,15 +85,17 @@ def gather(
     key = jax.random.key(seed)
     parts = subset(train, 2 * MOST, stream(key, 'train')), subset(held_out, n, stream(key, 'held'))
     extractor = extractor or default_extractor(parts[0].x, parts[0].y)
-    try:
-        trained, held = (Images(d.x, d.y, extract(extractor, d.x)) for d in parts)
-        fakes = []
-        for i in range(resamples):
-            x = draw(run, jax.random.fold_in(stream(key, 'samples'), i), n, held.y)
-            fakes.append(Images(x, held.y, extract(extractor, x)))
-    except ValueError as error:
-        raise RunError(f'{extractor.name}: {error}') from error
+    trained, held = (_looked_at(extractor, d.x, d.y) for d in parts)
+    keys = jax.random.split(stream(key, 'samples'), resamples)
+    fakes = [_looked_at(extractor, draw(run, k, n, held.y), held.y) for k in keys]
     return Evidence(run, extractor, trained, held, fakes, key)
+
+
+def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Images:
+    try:
+        return Images(x, y, extract(extractor, x))
+    except REFUSALS as error:
+        raise RunError(f'{extractor.name}: {error}') from error
 
 
 def some(images: Images, n: int, key: Key[Array, '']) -> Images:

@@ -1,0 +1,214 @@
+"""Evaluations of runs: planted faults are named, honest models are not; figures while training."""
+
+import json
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from genjax import data, metrics
+from genjax.cli import main
+from genjax.random import stream
+from genjax.train import RunError, held_out, load, train
+from genjax.train.evaluation import evaluate, write
+from genjax.train.evidence import gather
+from genjax.train.figures import findings, of_latents, of_samples, of_sets
+from genjax.train.run import divided
+
+DIGITS = data.digits()
+ORDER = np.random.default_rng(0).permutation(DIGITS.size)
+# What the run knows, and other images of the same distribution.
+KNOWN, OTHER = (DIGITS.x[rows] for rows in np.split(ORDER, [2000])[::1])
+LABELS = DIGITS.y[ORDER[:2000]]
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp('data') / 'digits.npz'
+    np.savez(path, x=KNOWN, y=LABELS)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def run(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('runs') / 'vae'
+    train('vae', source, run=folder, steps=2, batch_size=8, hidden=(8,), latent_dim=3)
+    return load(folder)
+
+
+def planted(run, images, noise=0.0, **others):
+    """The run with samples drawn from some images."""
+    images = np.float32(images) / 127.5 - 1
+
+    def sample(state, key, n, y=None):
+        rows = jax.random.randint(stream(key, 'rows'), (n,), 0, len(images))
+        return images[np.asarray(rows)] + noise * jax.random.normal(
+            stream(key, 'noise'), (n, 1, 1, 1)
+        )
+
+    return run._replace(model=run.model._replace(sample=sample, **others))
+
+
+def measured(run):
+    """Figures by name, without those that take long, and findings."""
+    evidence = gather(run, None, None, 0, 3, 1)
+    figures = named(of_samples(evidence), of_latents(evidence))
+    return figures, list(findings(evidence, figures))
+
+
+def named(*parts):
+    return {figure.name: figure for part in parts for figure in part}
+
+
+def working(run):
+    """With a posterior whose latents all depend on the image."""
+
+    def encode(state, x, y=None):
+        q = run.model.encode(state, x, y)
+        rows = np.float32(x).reshape(len(x), -1)[:, 404 : 404 + q.mean.shape[1]] / 100
+        return q.replace(mean=rows)
+
+    return encode
+
+
+def test_an_honest_model_is_not_accused(run):
+    figures, faults = measured(planted(run, OTHER, encode=working(run)))
+    assert faults == []
+    for name in 'precision', 'recall', 'density', 'coverage', 'copied_share', 'inception_score':
+        figure = figures[name]
+        assert abs(figure.value - figure.real) < 0.15 * max(figure.real, 0.5), name
+    assert figures['frechet_distance'].value < 2 * figures['frechet_distance'].real
+
+
+def test_copies_of_training_images_are_named(run):
+    copies = planted(run, divided(run)[0].x, noise=0.05, encode=working(run))
+    figures, (fault,) = measured(copies)
+    assert fault.startswith('memorisation: ')
+    assert figures['copied_share'].value > 0.8
+
+
+def test_a_collapse_is_named(run):
+    _, faults = measured(planted(run, OTHER[:1], noise=0.02, encode=working(run)))
+    assert {text.partition(':')[0] for text in faults} >= {'collapse'}
+    assert faults[0].startswith('collapse: samples have 0.')
+    _, faults = measured(planted(run, OTHER[DIGITS.y[ORDER[2000:]] != 3], encode=working(run)))
+    assert faults == ['collapse: samples of the classes [3] are all but missing']
+
+
+def test_a_dead_latent_is_named(run):
+    works = working(run)
+
+    def encode(state, x, y=None):
+        q = works(state, x, y)
+        dead = np.arange(q.mean.shape[1]) == 1
+        return q.replace(mean=np.where(dead, 0, q.mean), log_var=np.where(dead, 0, q.log_var))
+
+    figures, (fault,) = measured(planted(run, OTHER, encode=encode))
+    assert fault.startswith('posterior collapse of 1 of 3 latents, which do not depend on the')
+    assert '1; their KL is 0 of' in fault
+    assert figures['active_units'].value == 2
+
+
+def test_likelihoods_are_those_of_the_model(run):
+    found = evaluate(run, resamples=1)
+    assert found.facts['extractor'] == metrics.digits().mark
+    assert found.facts['samples'] == 200
+    figures = named(found.figures)
+    batch = {'x': held_out(run).x}
+    expected = run.model.evaluate(run.state, jax.random.key(0), batch)
+    elbo, nll = figures['elbo (nats)'], figures['nll (nats, k=1000)']
+    np.testing.assert_allclose(elbo.value, np.mean(expected['elbo']), rtol=0.01)
+    assert -elbo.value >= nll.value
+    bits = figures['bits_per_dim (bernoulli)']
+    np.testing.assert_allclose(bits.value, nll.value / 784 / math.log(2), rtol=1e-6)
+
+
+def test_intervals_of_sets():
+    """Student's: of normal draws, 95% of the intervals have the mean in them."""
+    draws = np.random.default_rng(0).standard_normal((2000, 4)) + 7
+    figures = [of_sets('x', row) for row in draws]
+    assert 0.93 < np.mean([figure.low < 7 < figure.high for figure in figures]) < 0.97
+    assert math.isnan(of_sets('x', [1.0]).low)
+
+
+def test_the_command(run, source, tmp_path, capsys):
+    out = tmp_path / 'out'
+    words = ['--out', str(out), '--resamples', '1', '--n', '50', '--features', 'pixels']
+    assert main(['evaluate', str(run.folder), *words]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith('vae, step 2; features pixels-pca64@')
+    assert printed.endswith(f'{out}\n')
+    written = json.loads((out / 'evaluation.json').read_text())
+    assert written['samples'] == 50
+    assert written['extractor'].startswith('pixels-pca64@')
+    assert all(math.isfinite(figure['value']) for figure in written['figures'])
+    pictures = {'neighbours', 'reconstructions', 'samples', 'spectrum', 'traversals'}
+    assert {path.stem for path in out.glob('*.png')} == pictures
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'n': 3}, 'expected 20 held-out images or more to evaluate by, got 3'),
+        ({'resamples': 0}, 'expected resamples to be an integer >= 1, got 0'),
+        ({'data': 'digits'}, 'expected the data of the run, got others in digits'),
+        (
+            {'extractor': metrics.of_function('odd', lambda x: x[:, :30].reshape(1, 3))},
+            'odd: ',
+        ),
+    ],
+)
+def test_what_is_refused(run, options, message):
+    with pytest.raises(RunError, match=message):
+        evaluate(run, **options)
+
+
+def test_a_run_that_has_diverged_is_refused(run):
+    state = run.state.replace(nets=jax.tree.map(lambda leaf: leaf * np.nan, run.state.nets))
+    with pytest.raises(RunError, match='expected finite images, got NaN or infinity'):
+        evaluate(run._replace(state=state), n=20)
+
+
+def test_an_evaluation_that_cannot_be_written(run, tmp_path):
+    (tmp_path / 'file').touch()
+    found = evaluate(run, n=20, resamples=1)
+    with pytest.raises(RunError, match='expected a folder to write to, got'):
+        write(found, run, tmp_path / 'file' / 'out')
+
+
+def test_the_best_checkpoint_by_a_metric(source, tmp_path):
+    options = {'batch_size': 8, 'hidden': (8,), 'latent_dim': 3, 'steps': 12, 'dispatch': 4}
+    kept = {}
+    for monitor in 'frechet_distance', 'recall':
+        folder = tmp_path / monitor
+        names = ('frechet_distance', 'recall')
+        made = train(
+            'vae', source, run=folder, eval_every=4, metrics=names, monitor=monitor, **options
+        )
+        title = f'heldout/{monitor}/{metrics.digits().mark}'
+        values = {r['step']: r[title] for r in made.finished.records}
+        assert set(values) == {4, 8, 12}
+        best = (min if monitor == 'frechet_distance' else max)(values.values())
+        kept[monitor] = int(load(folder, 'best').state.step)
+        assert values[kept[monitor]] == best
+    for wrong, message in (
+        ({'metrics': ('fid',)}, r"expected metrics among .*, got \['fid'\]"),
+        ({'monitor': 'recall'}, r"expected a monitor among metrics=\(\), got 'recall'"),
+    ):
+        with pytest.raises(RunError, match=message):
+            train('vae', source, run=tmp_path / 'new', **options, **wrong)
+        assert not (tmp_path / 'new').exists()
+
+
+def test_the_spectrum():
+    """Of a plane wave, all of its power in one ring; of white noise, the same in all."""
+    wave = np.cos(2 * np.pi * 3 * np.arange(16) / 16)[None, :, None, None] * np.ones((2, 16, 16, 1))
+    power = 10 ** (metrics.spectrum(wave) / 10)
+    assert power.shape == (9,)
+    assert np.argmax(power) == 3
+    assert np.delete(power, 3).max() < 1e-20
+    noise = np.random.default_rng(0).standard_normal((400, 16, 16, 3))
+    np.testing.assert_allclose(10 ** (metrics.spectrum(noise) / 10), 1, rtol=0.05)
+    with pytest.raises(ValueError, match=r'expected images \[n, h, w, c\], got \[16, 16\]'):
+        metrics.spectrum(noise[0, ..., 0])
