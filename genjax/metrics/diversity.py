@@ -19,7 +19,9 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 class Similarity(NamedTuple):
-    """Attributes:
+    """How much alike images are.
+
+    Attributes:
     value: the mean over pairs, 1 of equal images.
     standard_error: of that mean.
     scales: of the images, 5 where they are large enough.
@@ -129,7 +131,9 @@ def self_similarity(images: Any, key: Key[Array, ''], pairs: int = 1000) -> Simi
 
 
 class PathLength(NamedTuple):
-    """Attributes:
+    """How fast images change with the latents.
+
+    Attributes:
     value: the mean squared speed of features.
     standard_error: of that mean.
     """

@@ -12,7 +12,9 @@ from genjax.metrics.neighbours import blocks, centred, nearest_squared, radii_sq
 
 
 class PrecisionRecall(NamedTuple):
-    """Attributes:
+    """Fidelity and variety.
+
+    Attributes:
     precision: share of the samples that lie in the real manifold.
     recall: share of the real images that lie in the manifold of the samples.
     """
@@ -22,7 +24,9 @@ class PrecisionRecall(NamedTuple):
 
 
 class PRDC(NamedTuple):
-    """Attributes:
+    """Fidelity and variety, twice.
+
+    Attributes:
     precision: share of the samples within a real image's sphere.
     recall: share of the real images within a sample's sphere.
     density: real spheres about a sample, over k, the mean; it may pass 1.

@@ -10,7 +10,9 @@ from genjax.metrics.arrays import matrix
 
 
 class Score(NamedTuple):
-    """Attributes:
+    """Of several parts of the images.
+
+    Attributes:
     value: the mean over the parts.
     deviation: the standard deviation over the parts.
     """

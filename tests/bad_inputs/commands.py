@@ -84,6 +84,22 @@ COMMANDS = {
         ['train', 'vae', '--data', 'digits', '--run', 'RUN/config.json/x', '--steps', '3'],
         'RUN/config.json/x: expected a folder to write to, got [Errno 20] Not a directory: ...',
     ),
+    'an evaluation without its data': (
+        ['evaluate', 'RUN'],
+        'RUN: expected the data of the run, got none',
+    ),
+    'an evaluation by no such weights': (
+        ['evaluate', 'RUN', '--features', 'HERE/none.npz'],
+        'features: ...none.npz...',
+    ),
+    'an evaluation by digits of other images': (
+        ['evaluate', 'RUN', '--features', 'digits'],
+        'RUN: expected the data of the run, got none',
+    ),
+    'an unknown metric': (
+        train_words('--metrics', 'recall', '--monitor', 'coverage'),
+        "expected a monitor among metrics=('recall',), got 'coverage'",
+    ),
     'nothing to inspect': (
         ['data', 'inspect', 'HERE'],
         'HERE: expected PNG, JPEG or WebP images, or MNIST idx files, got none in ...',
