@@ -1,6 +1,8 @@
 """What can be wrong with a run."""
 
 import operator
+import os
+from pathlib import Path
 
 
 class RunError(ValueError):
@@ -42,3 +44,18 @@ def check_seed(seed: int) -> None:
     check_integers(0, seed=seed)
     if seed >= 2**32:
         raise RunError(f'expected a seed below 2^32, got {seed}')
+
+
+def located(folder: str | os.PathLike) -> Path:
+    """A folder that somebody named, a user's home by its tilde.
+
+    Args:
+      folder: of a run, or of an exported model.
+
+    Raises:
+      RunError: it is no path, or of a user who is not known.
+    """
+    try:
+        return Path(folder).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise RunError(f'expected a folder, got {folder!r}: {error}') from None

@@ -22,9 +22,8 @@ from genjax.core import State, averaged
 from genjax.gan import GAN
 from genjax.train.card import card
 from genjax.train.config import config_hash, without_places
-from genjax.train.errors import RunError
+from genjax.train.errors import RunError, located
 from genjax.train.exported import FACTS, FORMAT, PROGRAM, WEIGHTS, Facts, digest, load_exported
-from genjax.train.folder import located
 from genjax.train.logs import read
 from genjax.train.run import Run
 from genjax.vae import VAE

@@ -15,8 +15,7 @@ from jaxtyping import Array, Float
 from genjax.images import scale
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
-from genjax.train.errors import RunError
-from genjax.train.folder import located
+from genjax.train.errors import RunError, located
 
 Facts = dict[str, Any]
 FORMAT = 'genjax export 1'

@@ -22,21 +22,6 @@ _KEYS = {
 }
 
 
-def located(folder: str | os.PathLike) -> Path:
-    """A folder that somebody named, a user's home by its tilde.
-
-    Args:
-      folder: of a run, or of an exported model.
-
-    Raises:
-      RunError: it is no path, or of a user who is not known.
-    """
-    try:
-        return Path(folder).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise RunError(f'expected a folder, got {folder!r}: {error}') from None
-
-
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Makes a folder, and holds it; the lock goes with the process, however that ends.

@@ -16,8 +16,8 @@ from genjax.data import Dataset
 from genjax.train import measures, processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, origin, without_places
-from genjax.train.errors import RunError, check_integers, check_seed
-from genjax.train.folder import CONFIG, agree, located, locked, read
+from genjax.train.errors import RunError, check_integers, check_seed, located
+from genjax.train.folder import CONFIG, agree, locked, read
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
 from genjax.train.pace import Pace
@@ -161,8 +161,7 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
         raise RunError(f'{folder} has no checkpoint yet')
     saved = Checkpoints(folder / _CHECKPOINTS, config, read_only=True)
     with contextlib.closing(saved) as checkpoints:
-        named = {'latest': checkpoints.latest, 'best': checkpoints.best}.get(str(step))
-        at = named() if named else step
+        at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
         if not isinstance(at, int) or at not in checkpoints.steps():
             known = ['latest', 'best', *checkpoints.steps()]
             raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')

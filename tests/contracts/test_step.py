@@ -34,9 +34,9 @@ def test_every_public_recipe_has_a_row():
 
 
 def test_the_jitted_step_equals_the_eager_one(subject):
-    """Of the rows with most in them: eager, each operation of a step is compiled by itself."""
-    if not subject.row.name.endswith('_with_all'):
-        pytest.skip('the row of this family with all options is enough')
+    """Of the row with most in it: eager, each operation of a step is compiled by itself."""
+    if subject.row.name != 'dcgan_with_all':
+        pytest.skip('all rows share the update, and this one has every kind of term')
     state, batch = subject.trained, subject.float_batch
     jitted, metrics = subject.model.train_step(state, batch)
     with jax.disable_jit():
