@@ -6,6 +6,13 @@
 Prints what each says of the cases below, and with `--large` also time and peak memory of the
 statistics of 50,000 x 2048 features and of the distance of 2048 dimensions, beside
 `scipy.linalg.sqrtm`.
+
+Reached (jax 0.10.2, SciPy 1.17.1, two Zen 3 cores): all agree to 1e-7 but for the Frechet distance
+of near copies, where eigenvalues lose 1.1%; there the tests ask 64 bits of precision. At large:
+
+    statistics of 50,000 x 2048, in batches of 1,000    45 s, 0.5 GiB of the process
+    Frechet distance of 2048 dimensions                 3.4 s; by sqrtm 20.8 s, nine equal digits
+    prdc of 10,000 x 2048                               43 s, 1.3 GiB
 """
 
 import argparse

@@ -176,7 +176,8 @@ def _complete(
                     lines.write(f'{len(marks) - 1} {mark}\n')
                     lines.flush()
                 bar.update(len(rows))
-            os.fsync(file.fileno())
+            if images.nbytes > SHARE * memory():  # What is loaded whole is checked each time.
+                os.fsync(file.fileno())
     finally:
         pool.shutdown(cancel_futures=True)
     return marks, unreadable
