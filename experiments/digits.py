@@ -20,9 +20,9 @@ Means of five sets of 500 samples beside the 500 held-out images, against 4,500 
     self_similarity        0.152   0.146   0.122
 
 The VAE: ELBO -110.7 nats, NLL 104.6 +- 1.1 (k = 1000, 7 effective samples in the median), 20 of 20
-units active. By meaning the GAN is better in all; by pixels the VAE is the more precise, since its
-samples lie in the middle of what it knows, and has less of the variance. Nothing is copied. Both are
-far from the held-out images: a few minutes of training.
+units active. By meaning the GAN is better in most; by pixels the VAE is the more precise, since its
+samples lie in the middle of what it knows, and has less of the variance. Nothing is copied. Both
+are far from the held-out images: these are a few minutes of training, of one seed.
 """
 
 from pathlib import Path
