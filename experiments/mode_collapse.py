@@ -17,7 +17,7 @@ and R2'` (1 to 2 minutes a row on two cores): the median over five seeds, and th
     | wasserstein | none | 0 (0 to 1) | 0% | 2.51 |
     | wasserstein | R1 and R2 | 15 (13 to 22) | 2% | 0.19 |
 
-With the penalties both objectives find all but one mode in the median, and evenly; without, the
+With the penalties the first two find all but one mode in the median, and evenly; without, the
 non-saturating one loses half of them. Wasserstein's needs a critic that is 1-Lipschitz. Few samples
 are within three of the small standard deviations of a centre: this training is short.
 """
