@@ -84,7 +84,7 @@ def kept(
             images = _open(folder, shape)
             written, trusted = _written(folder)
             hashes, bad = written, Unreadable()
-            small = images.nbytes <= SHARE * memory()
+            small = _fits(images)
             if small or not trusted:  # What is read anyway is checked anyway.
                 hashes, bad = _complete(folder, images, written, convert, threads)
             if not bad and not (trusted and hashes == written):
@@ -176,7 +176,7 @@ def _complete(
                     lines.write(f'{len(marks) - 1} {mark}\n')
                     lines.flush()
                 bar.update(len(rows))
-            if images.nbytes > SHARE * memory():  # What is loaded whole is checked each time.
+            if not _fits(images):  # What is loaded whole is checked each time.
                 os.fsync(file.fileno())
     finally:
         pool.shutdown(cancel_futures=True)
@@ -201,6 +201,11 @@ def _hash(data: Any) -> str:
 def _stamp(folder: Path) -> list[int]:
     stat = (folder / _IMAGES).stat()
     return [stat.st_size, stat.st_mtime_ns]
+
+
+def _fits(images: np.ndarray) -> bool:
+    """Whether they are loaded whole."""
+    return images.nbytes <= SHARE * memory()
 
 
 def memory() -> int:

@@ -226,6 +226,6 @@ def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:
     """
     rows = np.arange(dataset.size)
     if n < len(rows):
-        rows = np.sort(np.asarray(jax.random.permutation(key, len(rows)))[:n])
+        rows = np.sort(jax.random.choice(key, len(rows), (n,), replace=False))
     y = None if dataset.y is None else dataset.y[rows]
     return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None)

@@ -22,9 +22,9 @@ class Similarity(NamedTuple):
     """How much alike images are.
 
     Attributes:
-    value: the mean over pairs, 1 of equal images.
-    standard_error: of that mean.
-    scales: of the images, 5 where they are large enough.
+      value: the mean over pairs, 1 of equal images.
+      standard_error: of that mean.
+      scales: of the images, 5 where they are large enough.
     """
 
     value: float
@@ -134,8 +134,8 @@ class PathLength(NamedTuple):
     """How fast images change with the latents.
 
     Attributes:
-    value: the mean squared speed of features.
-    standard_error: of that mean.
+      value: the mean squared speed of features.
+      standard_error: of that mean.
     """
 
     value: float

@@ -165,6 +165,6 @@ def fd_infinity(
     sizes = np.linspace(least, len(fake), points).astype(int)
     found = []
     for size, folded in zip(sizes, jax.random.split(key, points), strict=True):
-        rows = np.asarray(jax.random.permutation(folded, len(fake)))[:size]
+        rows = np.asarray(jax.random.choice(folded, len(fake), (size,), replace=False))
         found.append(frechet_distance(real, fake[rows]))
     return float(np.polyfit(1 / sizes, found, 1)[1])

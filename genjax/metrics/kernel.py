@@ -77,4 +77,4 @@ def kernel_distance(
 
 def _drawn(key, n, subsets, size):
     keys = jax.random.split(key, subsets)
-    return np.stack([np.asarray(jax.random.permutation(k, n))[:size] for k in keys])
+    return np.stack([jax.random.choice(k, n, (size,), replace=False) for k in keys])

@@ -15,8 +15,8 @@ class PrecisionRecall(NamedTuple):
     """Fidelity and variety.
 
     Attributes:
-    precision: share of the samples that lie in the real manifold.
-    recall: share of the real images that lie in the manifold of the samples.
+      precision: share of the samples that lie in the real manifold.
+      recall: share of the real images that lie in the manifold of the samples.
     """
 
     precision: float
@@ -27,10 +27,10 @@ class PRDC(NamedTuple):
     """Fidelity and variety, twice.
 
     Attributes:
-    precision: share of the samples within a real image's sphere.
-    recall: share of the real images within a sample's sphere.
-    density: real spheres about a sample, over k, the mean; it may pass 1.
-    coverage: share of the real images with a sample within their sphere.
+      precision: share of the samples within a real image's sphere.
+      recall: share of the real images within a sample's sphere.
+      density: real spheres about a sample, over k, the mean; it may pass 1.
+      coverage: share of the real images with a sample within their sphere.
     """
 
     precision: float

@@ -13,8 +13,8 @@ class Score(NamedTuple):
     """Of several parts of the images.
 
     Attributes:
-    value: the mean over the parts.
-    deviation: the standard deviation over the parts.
+      value: the mean over the parts.
+      deviation: the standard deviation over the parts.
     """
 
     value: float

@@ -1,20 +1,21 @@
 """What a run is judged by: samples, real images, and the features of both."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
 from genjax.data import subset
 from genjax.metrics import Activations, Extractor, default_extractor, extract
 from genjax.random import stream
 from genjax.train.config import REFUSALS
 from genjax.train.errors import RunError
+from genjax.train.pictures import draw
 from genjax.train.run import Run, divided
+from genjax.vae import VAE
 
-BATCH = 250  # samples drawn at once, always: image i of a key is the same whatever n is
+BATCH = 250  # samples drawn at once
 MOST = 5000  # held-out images, and twice as many training images, that are looked at
 
 
@@ -23,7 +24,7 @@ class Images(NamedTuple):
 
     Attributes:
       x: `[n, h, w, c]`, uint8 or float in [-1, 1].
-      y: labels `[n]`, or None.
+      y: labels `[n]` of a model that takes them, or None.
       seen: their activations.
     """
 
@@ -46,6 +47,7 @@ class Evidence(NamedTuple):
       train: training images, all or many.
       held_out: real images that the model has never seen.
       fakes: sets of samples, each as large as `held_out`, with its labels where there are such.
+      posterior: q(z | x) of the held-out images, of a VAE.
       key: of what else is random.
     """
 
@@ -54,6 +56,7 @@ class Evidence(NamedTuple):
     train: Images
     held_out: Images
     fakes: list[Images]
+    posterior: Any
     key: Key[Array, '']
 
     def reference(self) -> Images:
@@ -85,10 +88,13 @@ def gather(
     key = jax.random.key(seed)
     parts = subset(train, 2 * MOST, stream(key, 'train')), subset(held_out, n, stream(key, 'held'))
     extractor = extractor or default_extractor(parts[0].x, parts[0].y)
-    trained, held = (_looked_at(extractor, d.x, d.y) for d in parts)
+    labels = [None if run.model.num_classes is None else d.y for d in parts]
+    trained, held = (_looked_at(extractor, d.x, y) for d, y in zip(parts, labels, strict=True))
     keys = jax.random.split(stream(key, 'samples'), resamples)
-    fakes = [_looked_at(extractor, draw(run, k, n, held.y), held.y) for k in keys]
-    return Evidence(run, extractor, trained, held, fakes, key)
+    drawn = (draw(run, k, n, held.y, BATCH).clip(-1, 1) for k in keys)
+    fakes = [_looked_at(extractor, x, held.y) for x in drawn]
+    posterior = run.model.encode(run.state, held.x, held.y) if isinstance(run.model, VAE) else None
+    return Evidence(run, extractor, trained, held, fakes, posterior, key)
 
 
 def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Images:
@@ -100,33 +106,5 @@ def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Ima
 
 def some(images: Images, n: int, key: Key[Array, '']) -> Images:
     """n of some images, in another order."""
-    rows = np.asarray(jax.random.permutation(key, len(images.x)))[:n]
+    rows = np.asarray(jax.random.choice(key, len(images.x), (n,), replace=False))
     return jax.tree.map(lambda leaf: leaf[rows], images)
-
-
-def draw(
-    run: Run, key: Key[Array, ''], n: int, y: Int[np.ndarray, 'n'] | None = None
-) -> Float[np.ndarray, 'n h w c']:
-    """Samples of a run.
-
-    Args:
-      run: of a GAN or a VAE.
-      key: of the noise.
-      n: how many.
-      y: what a conditional model is to draw.
-
-    Raises:
-      RunError: the model has diverged.
-    """
-    conditional, pieces = run.model.num_classes is not None, []
-    for start in range(0, n, BATCH):
-        labels = None
-        if conditional and y is not None:
-            part = y[start : start + BATCH]
-            labels = jnp.asarray(np.pad(part, (0, BATCH - len(part))))
-        drawn = run.model.sample(run.state, jax.random.fold_in(key, start), BATCH, labels)
-        pieces.append(np.asarray(drawn))
-    images = np.concatenate(pieces)[:n]
-    if not np.isfinite(images).all():
-        raise RunError('expected finite images, got NaN or infinity: the model has diverged')
-    return images.clip(-1, 1)

@@ -91,7 +91,7 @@ def of_samples(e: Evidence) -> Iterator[Figure]:
         yield line('self_similarity', lambda x: metrics.self_similarity(x.x, key_pairs, 500).value)
     total = np.var(e.train.seen.features, axis=0).sum()
     yield line('variance_share', lambda x: float(np.var(x.seen.features, axis=0).sum() / total))
-    yield line('copied_share', lambda x: 1 - _authenticity(e, x).share)
+    yield _copied(e)
 
 
 def _spheres(e: Evidence, reference: Images) -> Iterator[Figure]:
@@ -104,8 +104,12 @@ def _spheres(e: Evidence, reference: Images) -> Iterator[Figure]:
         yield of_sets(name, (getattr(x[i], name) for x in fakes), getattr(real[i], name))
 
 
-def _authenticity(e: Evidence, x: Images) -> metrics.Authenticity:
-    return metrics.authenticity(e.train.seen.features, x.seen.features)
+def _copied(e: Evidence) -> Figure:
+    """Of all sets at once: how training images lie to each other is the same for each."""
+    sets = [x.seen.features for x in (e.held_out, *e.fakes)]
+    found = metrics.authenticity(e.train.seen.features, np.concatenate(sets))
+    real, *fakes = found.copied.reshape(len(sets), -1).mean(axis=1)
+    return of_sets('copied_share', fakes, float(real))
 
 
 def of_classes(e: Evidence) -> Iterator[Figure]:
@@ -190,17 +194,6 @@ def of_likelihood(e: Evidence) -> Iterator[Figure]:
         yield _with_error(f'bits_per_dim ({kind})', float(np.mean(bits)), float(error))
 
 
-def posteriors(e: Evidence, images: Images) -> Any:
-    """q(z | x) of images.
-
-    Args:
-      e: the evidence, of a VAE.
-      images: training or held-out ones.
-    """
-    y = None if e.run.model.num_classes is None else images.y
-    return e.run.model.encode(e.run.state, images.x, y)
-
-
 def of_latents(e: Evidence) -> Iterator[Figure]:
     """What the latents of a VAE know of an image, in nats.
 
@@ -210,12 +203,11 @@ def of_latents(e: Evidence) -> Iterator[Figure]:
     Args:
       e: the evidence.
     """
-    if not isinstance(e.run.model, VAE):
+    if e.posterior is None:
         return
-    q = posteriors(e, e.held_out)
-    use = metrics.latent_use(q.mean, q.log_var)
+    use = metrics.latent_use(e.posterior.mean, e.posterior.log_var)
     yield Figure('active_units', float(use.active.sum()))
-    q = posteriors(e, e.train)
+    q = e.run.model.encode(e.run.state, e.train.x, e.train.y)
     found = metrics.aggregated_posterior(stream(e.key, 'aggregate'), q.mean, q.log_var)
     error, most = found.standard_error, math.log(len(e.train.x))
     yield _with_error(
@@ -240,10 +232,9 @@ def findings(e: Evidence, figures: dict[str, Figure]) -> Iterator[str]:
         )
     if e.train.classes is not None:
         yield from _missing(e)
-    if isinstance(e.run.model, VAE):
-        q = posteriors(e, e.held_out)
-        if text := metrics.latent_use(q.mean, q.log_var).collapse:
-            yield text
+    if e.posterior is not None:
+        told = metrics.latent_use(e.posterior.mean, e.posterior.log_var).collapse
+        yield from [told] if told else []
 
 
 def _memorised(e: Evidence, copied: Figure) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
 from genjax import metrics, parallel
 from genjax.core import State
@@ -23,6 +23,12 @@ Measure = Literal[
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 SAMPLES = 500  # in a measurement; figures of other numbers do not compare
 _DISTANCES = ('frechet_distance', 'kernel_distance')
+_SPHERES: dict[str, Callable] = {
+    'precision': metrics.precision_recall,
+    'recall': metrics.precision_recall,
+    'density': metrics.prdc,
+    'coverage': metrics.prdc,
+}
 
 
 def check(names: Sequence[str], monitor: str) -> None:
@@ -72,7 +78,6 @@ def measured(
     real = subset(held_out, SAMPLES, stream(key, 'real'))
     features = np.asarray(metrics.extract(extractor, real.x).features)
     labels = None if model.num_classes is None else real.y
-    of = {name: partial(_measure, name, features, stream(key, name)) for name in names}
 
     def title(name):
         return f'heldout/{name}/{extractor.mark}'
@@ -83,10 +88,10 @@ def measured(
         drawn = call(extractor, parallel.replicate(images, parallel.mesh_of(state))).features
 
         def finish():
-            fake = np.asarray(drawn)
-            finite = np.isfinite(fake).all()
-            found = {title(name): f(fake) if finite else math.nan for name, f in of.items()}
-            return {**figures(), **found}
+            fake, found = np.asarray(drawn), dict.fromkeys(names, math.nan)
+            if np.isfinite(fake).all():
+                found = _measure(names, features, stream(key, 'kernel_distance'), fake)
+            return figures() | {title(name): value for name, value in found.items()}
 
         return finish
 
@@ -95,11 +100,18 @@ def measured(
     return seen._replace(evaluate=evaluate, monitor=best)
 
 
-def _measure(name: Measure, real: np.ndarray, key: Any, fake: np.ndarray) -> float:
-    if name == 'frechet_distance':
-        return metrics.frechet_distance(real, fake)
-    if name == 'kernel_distance':
-        return metrics.kernel_distance(real, fake, key, subsets=10, size=len(real) // 2).value
-    if name in ('precision', 'recall'):
-        return float(getattr(metrics.precision_recall(real, fake), name))
-    return float(getattr(metrics.prdc(real, fake), name))
+def _measure(
+    names: Sequence[Measure], real: np.ndarray, key: Key[Array, ''], fake: np.ndarray
+) -> dict[str, float]:
+    """By name; figures of the same spheres are made together."""
+    spheres = {f: f(real, fake) for f in {_SPHERES[name] for name in names if name in _SPHERES}}
+    found: dict[str, float] = {}
+    for name in names:
+        if name == 'frechet_distance':
+            found[name] = metrics.frechet_distance(real, fake)
+        elif name == 'kernel_distance':
+            size = len(real) // 2
+            found[name] = metrics.kernel_distance(real, fake, key, subsets=10, size=size).value
+        else:
+            found[name] = float(getattr(spheres[_SPHERES[name]], name))
+    return found

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from genjax.random import stream
 from genjax.train.errors import RunError, check_integers, check_seed
@@ -30,11 +30,32 @@ def samples(run: Run, n: int, seed: int = 0, y: int | None = None) -> Float[np.n
     check_integers(1, n=n)
     check_seed(seed)
     classes, key = run.model.num_classes, jax.random.key(seed)
-    labels = _labels(classes, y, n, labels_in_columns(n, classes))
+    return draw(run, key, n, _labels(classes, y, n, labels_in_columns(n, classes)), CHUNK)
+
+
+def draw(
+    run: Run,
+    key: Key[Array, ''],
+    n: int,
+    y: Int[Array, 'n'] | Int[np.ndarray, 'n'] | None,
+    chunk: int,
+) -> Float[np.ndarray, 'n h w c']:
+    """Images of given labels; the first m of n are those that m gives.
+
+    Args:
+      run: of a GAN or a VAE.
+      key: of the noise.
+      n: how many, >= 1.
+      y: what to draw; None where the model has no classes, or draws them itself.
+      chunk: images in a call of the model; another one gives others.
+
+    Raises:
+      RunError: the model has diverged.
+    """
     chunks = []
-    for start in range(0, n, CHUNK):
-        own = None if labels is None else _filled(labels[start : start + CHUNK])
-        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), CHUNK, own))
+    for start in range(0, n, chunk):
+        own = None if y is None else _filled(jnp.asarray(y[start : start + chunk]), chunk)
+        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), chunk, own))
     return _finite(np.concatenate(chunks)[:n])
 
 
@@ -56,8 +77,8 @@ def _finite(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _filled(labels: Array) -> Array:
-    return jnp.pad(labels, (0, CHUNK - len(labels)))
+def _filled(labels: Array, chunk: int) -> Array:
+    return jnp.pad(labels, (0, chunk - len(labels)))
 
 
 def reconstructions(

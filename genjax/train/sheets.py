@@ -7,8 +7,6 @@ from jaxtyping import UInt8
 
 from genjax import metrics, plots
 from genjax.train.evidence import Evidence
-from genjax.train.figures import posteriors
-from genjax.vae import VAE
 
 Sheet = UInt8[np.ndarray, 'height width c']
 _COLUMNS, _ROWS, _NEIGHBOURS = 10, 10, 3
@@ -26,7 +24,7 @@ def sheets(e: Evidence) -> Iterator[tuple[str, Sheet]]:
     yield 'neighbours', _neighbours(e)
     if fake.classes is not None:
         yield 'classes', _classes(fake.x, fake.classes)
-    if isinstance(e.run.model, VAE):
+    if e.posterior is not None:
         yield 'reconstructions', _reconstructions(e)
         yield 'traversals', _traversals(e)
 
@@ -57,10 +55,8 @@ def _classes(x: np.ndarray, classes: np.ndarray) -> Sheet:
 
 def _reconstructions(e: Evidence) -> Sheet:
     """The held-out images that are reconstructed best, then those that are worst."""
-    run, held = e.run, e.held_out
-    y = None if run.model.num_classes is None else held.y
-    decoded = np.asarray(run.model.decode(run.state, posteriors(e, held).mean, y))
-    x = plots.to_uint8(held.x)
+    decoded = np.asarray(e.run.model.decode(e.run.state, e.posterior.mean, e.held_out.y))
+    x = plots.to_uint8(e.held_out.x)
     error = np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
     order = np.argsort(error)
     half = min(len(order) // 2, 2 * _COLUMNS)
@@ -70,12 +66,11 @@ def _reconstructions(e: Evidence) -> Sheet:
 
 def _traversals(e: Evidence) -> Sheet:
     """A row for each of the most active latents of one image, from -3 to 3; the others stay."""
-    run, q = e.run, posteriors(e, e.held_out)
+    run, q = e.run, e.posterior
     use = metrics.latent_use(q.mean, q.log_var)
     busiest = np.argsort(-use.activity)[:_ROWS]
     z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _COLUMNS, axis=0)
     for row, latent in enumerate(busiest):
         z[row * _COLUMNS : (row + 1) * _COLUMNS, latent] = np.linspace(-_REACH, _REACH, _COLUMNS)
-    labels = e.held_out.y if run.model.num_classes is not None else None
-    y = None if labels is None else np.repeat(labels[:1], len(z))
+    y = None if e.held_out.y is None else np.repeat(e.held_out.y[:1], len(z))
     return plots.grid(np.asarray(run.model.decode(run.state, z, y)), _COLUMNS)
