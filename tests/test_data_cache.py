@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from filelock import FileLock
 from PIL import Image
 
 from genjax import data
-from genjax.data import DataError, cache, folder
+from genjax.data import DataError, cache, folder, pixels, workers
 from genjax.train import held_out, load, train
 
 N, BLOCK = 60, 8
@@ -23,12 +24,14 @@ N, BLOCK = 60, 8
 SLOW = f"""
 import sys, time
 from genjax import data
-from genjax.data import cache, folder
-cache.BLOCK, fast = {BLOCK}, folder.decode
-def decode(*arguments):
-    time.sleep(0.03)
-    return fast(*arguments)
-folder.decode = decode
+from genjax.data import cache, folder, workers
+cache.BLOCK, folder._FEW = {BLOCK}, int(sys.argv[2])
+def slow(function):
+    def slowed(*arguments):
+        time.sleep(0.25)
+        return function(*arguments)
+    return slowed
+folder.here, workers._asked = slow(folder.here), slow(workers._asked)
 data.load(sys.argv[1])
 """
 
@@ -54,13 +57,14 @@ def images(tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that are decoded, as they are."""
-    files, decode = [], folder.decode
+    files, image_of = [], pixels.image_of
 
     def watched(path, *arguments):
         files.append(os.path.basename(path))
-        return decode(path, *arguments)
+        return image_of(path, *arguments)
 
-    monkeypatch.setattr(folder, 'decode', watched)
+    for module in (pixels, folder):
+        monkeypatch.setattr(module, 'image_of', watched)
     return files
 
 
@@ -138,9 +142,10 @@ def test_a_damaged_cache_is_mended(place, images, name, change):
         assert data.fingerprint(found) == data.fingerprint(expected)
 
 
+@pytest.mark.parametrize('few', [1 << 30, 0], ids=['here', 'by workers'])
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])
-def test_a_conversion_that_was_ended_goes_on(place, images, decoded, monkeypatch, number):
-    command = [sys.executable, '-c', SLOW, str(images)]
+def test_a_conversion_that_was_ended_goes_on(place, images, decoded, monkeypatch, number, few):
+    command = [sys.executable, '-c', SLOW, str(images), str(few)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 60
         while not any(p.read_bytes().count(b'\n') > 1 for p in place.rglob('blocks.txt')):
@@ -229,3 +234,41 @@ def test_a_run_on_a_folder_finds_its_images_again(images, tmp_path, monkeypatch)
         streamed = train('vae', 'images', run=tmp_path / 'two', image_size=12, **options)
     assert streamed.config == run.config
     same(*(r.state.nets['decoder'].params['Dense_0'] for r in (run, streamed)))
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Workers convert, also where there is little to do."""
+    monkeypatch.setattr(folder, '_FEW', 0)
+
+
+def test_workers_convert_as_this_process_does(place, images, monkeypatch, processes):
+    (images / 'b' / '07.png').write_bytes(b'no image')
+    Image.new('I;16', (28, 28), 300).save(images / 'a' / '02.png')
+    with pytest.raises(DataError, match=r"07\.png': no PNG, JPEG or WebP"):
+        data.load(images, image_size=20)
+    (images / 'b' / '07.png').unlink()
+    other = data.load(images, image_size=20)
+    monkeypatch.setattr(folder, '_FEW', 1 << 30)
+    monkeypatch.setenv('GENJAX_DATA_CACHE', str(place / 'other'))
+    here = data.load(images, image_size=20)
+    np.testing.assert_array_equal(other.x, here.x)
+    assert data.fingerprint(other) == data.fingerprint(here)
+
+
+def test_workers_keep_the_limits_of_this_process(images, processes, monkeypatch):
+    Image.new('RGB', (40, 28)).save(images / 'a' / '02.png')
+    with pytest.raises(DataError, match=r"one size.*got 28x28 and 40x28 in 'a/02.png'"):
+        data.load(images)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    with pytest.raises(DataError, match=r"02.png': Image size \(1120 pixels\) exceeds limit"):
+        data.load(images, image_size=28)
+
+
+def test_a_worker_that_cannot_write_or_dies_is_a_data_error(images, processes, monkeypatch):
+    block = pixels.Block(str(images), ['a/00.png'], (28, 28, 1), None, '/dev/full', 0)
+    with workers.workers(1) as convert, pytest.raises(OSError, match='No space left'):
+        convert(block)
+    monkeypatch.setattr(sys, 'executable', shutil.which('false'))
+    with pytest.raises(DataError, match=r"the end of its process between 'a/00\.png'"):
+        data.load(images)

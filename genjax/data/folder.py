@@ -4,8 +4,9 @@ import hashlib
 import json
 import mimetypes
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ import numpy as np
 
 from genjax.data import cache
 from genjax.data.dataset import Dataset, select
-from genjax.data.errors import DataError
-from genjax.data.pixels import SUFFIXES, check_size, decode, is_colour, reason, sizes, strict
+from genjax.data.errors import DataError, check_size
+from genjax.data.pixels import SUFFIXES, Block, image_of, is_colour, strict
+from genjax.data.workers import Convert, here, workers
 
 _SHOWN = 5  # files in a message
-_SMALL = 1400  # bytes of a file, say 48x48 pixels; see `_threads`
+# What this process converts itself, in bytes; to open a file takes as long as to decode _OPEN.
+_FEW, _OPEN = 1 << 23, 1 << 12
 
 
 class File(NamedTuple):
@@ -83,13 +86,14 @@ def read_folder(
     source = {'source': str(root), 'image_size': image_size}
     facts = {**source, 'classes': classes, 'files': files}
     folder = cache.place() / f'{root.name[:40]}-{_digest(source)}' / _digest(facts)
-    with strict():
+    count = _workers(files)
+    with strict(), workers(count) if count else nullcontext(here) as convert:
         images, bad, mark = cache.kept(
             folder,
             facts,
             lambda: (len(files), *_shape(root, files, image_size)),
-            lambda rows, shape: _convert(root, files, rows, shape, image_size),
-            _threads(files),
+            _writer(root, files, image_size, convert),
+            max(1, count),
         )
     if len(bad) == len(files):
         raise _unreadable(root, {files[row].name: why for row, why in bad.items()}, len(files))
@@ -181,38 +185,27 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
     for file in files:
         with suppress(Exception):  # What cannot be read is told when all are converted.
             path = root / file.name
-            shape = shape or decode(path, 3).shape[:2]
+            shape = shape or image_of(path, 3).size[::-1]
             if is_colour(path):
                 return *shape, 3
     return *(shape or (1, 1)), 1
 
 
-def _threads(files: list[File]) -> int:
-    """How many decode best: Pillow gives up the interpreter's lock only to decode.
-
-    Small files take longer to open than to decode, and threads would wait for each other. Other
-    processes would not, but each would import JAX first.
-    """
-    small = sum(file.size for file in files) < _SMALL * len(files)
-    return 1 if small else os.cpu_count() or 1
+def _workers(files: list[File]) -> int:
+    """How many processes are to convert; 0 for none but this one."""
+    small = sum(file.size + _OPEN for file in files) < _FEW
+    return 0 if small or not sys.executable else os.cpu_count() or 1
 
 
-def _convert(
-    root: Path, files: list[File], rows: range, shape: cache.Shape, size: int | None
-) -> tuple[np.ndarray, cache.Unreadable]:
-    """Some rows of the dataset, and which of them are black since they cannot be read."""
-    images, bad = np.zeros((len(rows), *shape[1:]), np.uint8), {}
-    for row, out in zip(rows, images, strict=True):
-        name = files[row].name
-        try:
-            image = decode(f'{root}/{name}', shape[3], size)
-        except Exception as error:  # a damaged file raises a dozen kinds, by the byte that is wrong
-            bad[row] = reason(error)
-            continue
-        if image.shape != out.shape:
-            raise DataError(f'{root}: {sizes(out.shape, image.shape)} in {name!r}')
-        out[:] = image
-    return images, bad
+def _writer(root: Path, files: list[File], size: int | None, convert: Convert) -> cache.Convert:
+    """Converts rows of the dataset; those that cannot be read are black."""
+
+    def write(rows, shape, file, offset):
+        names = [files[row].name for row in rows]
+        mark, bad = convert(Block(str(root), names, shape[1:], size, str(file), offset))
+        return mark, {rows[i]: why for i, why in bad.items()}
+
+    return write
 
 
 def _unreadable(root: Path, bad: dict[str, str], count: int) -> DataError:

@@ -1,18 +1,26 @@
-"""Image files of any size and mode to arrays of bytes, by Pillow."""
+"""Image files of any size and mode to arrays of bytes, by Pillow.
+
+Processes that convert images run this file by itself, and know nothing of genjax: it imports
+nothing else of it, and NumPy only where Pillow's images become arrays.
+"""
+
+from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+import signal
+import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from jaxtyping import UInt8
-
-from genjax.data.errors import DataError
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
 
 FORMATS = ('JPEG', 'PNG', 'WEBP')
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
-_LARGEST = 1 << 14
 # Where Pillow finds an orientation.
 _ORIENTED = frozenset({'exif', 'Raw profile type exif', 'xmp', 'XML:com.adobe.xmp'})
 
@@ -29,19 +37,6 @@ def strict() -> Iterator[None]:
         warnings.simplefilter('ignore')
         warnings.simplefilter('error', Image.DecompressionBombWarning)
         yield
-
-
-def check_size(size: int | None) -> None:
-    """Refuses an `image_size` that is no integer >= 1.
-
-    Args:
-      size: or None, which leaves images as they are.
-
-    Raises:
-      DataError: it is refused.
-    """
-    if size is not None and not (isinstance(size, int) and 1 <= size <= _LARGEST):
-        raise DataError(f'expected image_size to be an integer in [1, {_LARGEST}], got {size!r}')
 
 
 def is_colour(file: Any) -> bool:
@@ -72,6 +67,20 @@ def decode(file: Any, channels: int, size: int | None = None) -> UInt8[np.ndarra
       Exception: of Pillow, of a file that it cannot read, that is animated, or that has more than
         `PIL.Image.MAX_IMAGE_PIXELS` pixels (see `strict`).
     """
+    return _array(image_of(file, channels, size))
+
+
+def image_of(file: Any, channels: int, size: int | None = None) -> Any:
+    """What `decode` says, as an image of Pillow's.
+
+    Args:
+      file: a path or a file.
+      channels: 1 or 3.
+      size: of both sides, or None.
+
+    Raises:
+      Exception: as `decode`.
+    """
     from PIL import Image, ImageOps
 
     with Image.open(file, formats=FORMATS) as image:
@@ -82,7 +91,7 @@ def decode(file: Any, channels: int, size: int | None = None) -> UInt8[np.ndarra
         # The search for an orientation costs a tenth of all that a small image does.
         if not _ORIENTED.isdisjoint(image.info):
             ImageOps.exif_transpose(image, in_place=True)
-        return fit(_flat(image, 'L' if channels == 1 else 'RGB'), size)
+        return _fit(_flat(image, 'L' if channels == 1 else 'RGB'), size)
 
 
 def _flat(image: Any, mode: str) -> Any:
@@ -90,6 +99,8 @@ def _flat(image: Any, mode: str) -> Any:
     from PIL import Image
 
     if image.mode.startswith('I'):  # 16 bits, of which Pillow's own conversion drops the lower 8
+        import numpy as np
+
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     elif image.has_transparency_data:
         image = image.convert('RGBA')
@@ -97,17 +108,18 @@ def _flat(image: Any, mode: str) -> Any:
     return image if image.mode == mode else image.convert(mode)
 
 
-def fit(image: Any, size: int | None) -> UInt8[np.ndarray, 'h w c']:
-    """A Pillow image as an array; scaled and cropped as `decode` says.
-
-    Args:
-      image: of mode L or RGB.
-      size: of both sides, or None.
-    """
+def _fit(image: Any, size: int | None) -> Any:
+    """Scaled and cropped as `decode` says."""
     from PIL import Image, ImageOps
 
-    if size is not None and image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    if size is None or image.size == (size, size):
+        return image
+    return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+
+
+def _array(image: Any) -> UInt8[np.ndarray, 'h w c']:
+    import numpy as np
+
     # Half the time of `numpy.asarray`, which small images notice.
     return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
 
@@ -143,7 +155,83 @@ def resized(x: UInt8[np.ndarray, 'n h w c'], size: int) -> UInt8[np.ndarray, 'n 
       x: in memory.
       size: of both sides.
     """
+    import numpy as np
     from PIL import Image
 
-    grey = x.shape[-1] == 1
-    return np.stack([fit(Image.fromarray(image[..., 0] if grey else image), size) for image in x])
+    images = (Image.fromarray(each[..., 0] if x.shape[-1] == 1 else each) for each in x)
+    return np.stack([_array(_fit(image, size)) for image in images])
+
+
+class Block(NamedTuple):
+    """Image files that are to be rows of one array in a file.
+
+    Attributes:
+      folder: where they are.
+      names: of the files in it.
+      shape: `(h, w, c)` that each must have.
+      size: of both sides, to which they are brought; or None.
+      file: that the rows are written to; it is there already.
+      start: offset in it, in bytes.
+    """
+
+    folder: str
+    names: list[str]
+    shape: tuple[int, int, int]
+    size: int | None
+    file: str
+    start: int
+
+
+def convert(block: Block) -> tuple[str, dict[int, str]]:
+    """Decodes files and writes them; who cannot be read is black.
+
+    Args:
+      block: what to write, and where.
+
+    Returns:
+      The SHA-256 of the bytes, in hex digits, and why files could not be read, by their number.
+
+    Raises:
+      ValueError: an image of another size.
+      OSError: the file cannot be written.
+    """
+    height, width, channels = block.shape
+    digest, bad = hashlib.sha256(), {}
+    with open(block.file, 'r+b') as file:
+        file.seek(block.start)
+        for row, name in enumerate(block.names):
+            try:
+                image = image_of(f'{block.folder}/{name}', channels, block.size)
+            except Exception as error:  # A damaged file raises a dozen kinds, by what is wrong.
+                bad[row], data = reason(error), bytes(height * width * channels)
+            else:
+                if image.size != (width, height):
+                    got = image.height, image.width
+                    raise ValueError(f'{sizes(block.shape, got)} in {name!r}')
+                data = image.tobytes()
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest(), bad
+
+
+def _serve() -> None:
+    """Answers each line, a block, by a line: its hash and its bad files, or what was wrong."""
+    from PIL import Image
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # It is for the process that asks.
+    Image.MAX_IMAGE_PIXELS = json.loads(sys.stdin.readline())
+    with strict():
+        for line in sys.stdin:
+            answer: dict[str, Any]
+            try:
+                mark, bad = convert(Block(*json.loads(line)))
+                answer = {'mark': mark, 'bad': list(bad.items())}
+            except ValueError as error:
+                answer = {'refused': str(error)}
+            except OSError as error:
+                answer = {'failed': [error.errno, error.strerror]}
+            print(json.dumps(answer), flush=True)
+
+
+if __name__ == '__main__':
+    _serve()

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Shaped
 
 from genjax.data.dataset import Dataset, Rows, from_arrays, labels
-from genjax.data.errors import DataError
+from genjax.data.errors import DataError, check_size
 from genjax.data.files import existing, read_idx, read_npz
 from genjax.data.folder import from_folder
-from genjax.data.pixels import check_size, resized
+from genjax.data.pixels import resized
 from genjax.data.tfds import PREFIX, from_tfds
 
 _MNIST_TRAIN = ('train-images-idx3-ubyte', 'train-images.idx3-ubyte')

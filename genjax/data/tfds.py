@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from genjax.data.dataset import Dataset, from_arrays
-from genjax.data.errors import DataError
-from genjax.data.pixels import check_size, decode, reason, sizes, strict
+from genjax.data.errors import DataError, check_size
+from genjax.data.pixels import decode, reason, sizes, strict
 
 PREFIX = 'tfds:'
 # A version is a part of the name, as in tfds: `tfds:mnist:3.0.1:test`.

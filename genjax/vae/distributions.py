@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jax.nn import log_sigmoid, sigmoid, softplus
+from jax.nn import log_sigmoid, sigmoid
 from jaxtyping import Array, Float, Key
 
 # exp(20) is far from overflow in float32, also when squared.
@@ -123,8 +123,18 @@ def _as_it_is(key, x):
     return x
 
 
+def _pixels(*images: Array) -> list[Array]:
+    """The pixels of an image as one axis: on a CPU sums over three axes take twice the time."""
+    return [x.reshape(*x.shape[:-3], -1) for x in images]
+
+
 def _sum(x: Array) -> Array:
-    return jnp.sum(x, axis=(-3, -2, -1))
+    return jnp.sum(x, axis=-1)
+
+
+def _softplus(x: Array) -> Array:
+    """`jax.nn.softplus` in three quarters of its time on a CPU; its gradient at 0 is 1/2 too."""
+    return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 
 @struct.dataclass
@@ -135,7 +145,8 @@ class Bernoulli:
 
     def log_prob(self, x):
         """`t log p + (1 - t) log(1 - p)` with the target `t = (x + 1) / 2`."""
-        return _sum((x + 1) / 2 * self.logits - softplus(self.logits))
+        x, logits = _pixels(x, self.logits)
+        return _sum((x + 1) / 2 * logits - _softplus(logits))
 
     @property
     def mean(self):
@@ -173,8 +184,9 @@ class Gaussian:
     log_var: Array
 
     def log_prob(self, x):
-        squares = jnp.square(x - self.location) * jnp.exp(-self.log_var)
-        return -0.5 * _sum(squares + self.log_var + math.log(2 * math.pi))
+        x, location, log_var = _pixels(x, self.location, self.log_var)
+        squares = jnp.square(x - location) * jnp.exp(-log_var)
+        return -0.5 * _sum(squares + log_var + math.log(2 * math.pi))
 
     @property
     def mean(self):
@@ -225,9 +237,10 @@ class DiscretizedLogistic:
         """`log(F(x + 1/255) - F(x - 1/255))`, with the outer levels reaching to infinity."""
         # With u the upper and l the lower edge, F(u) - F(l) = F(u) (1 - F(l)) (1 - exp(l - u)),
         # a product that neither cancels nor underflows before its logarithm is taken.
-        inverse = jnp.exp(-self.log_scale)
-        upper = (x - self.location + _LEVEL / 2) * inverse
-        lower = (x - self.location - _LEVEL / 2) * inverse
+        x, location, log_scale = _pixels(x, self.location, self.log_scale)
+        inverse = jnp.exp(-log_scale)
+        upper = (x - location + _LEVEL / 2) * inverse
+        lower = (x - location - _LEVEL / 2) * inverse
         inner = log_sigmoid(upper) + log_sigmoid(-lower) + jnp.log(-jnp.expm1(-_LEVEL * inverse))
         first, last = x < -1 + _LEVEL / 2, x > 1 - _LEVEL / 2
         return _sum(

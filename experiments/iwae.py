@@ -1,0 +1,153 @@
+"""IWAE's Table 1 with one stochastic layer (Burda et al. 2016, https://arxiv.org/abs/1509.00519).
+
+    python -m experiments.iwae --mnist FOLDER --folder runs/iwae    (on 2 cores, see below)
+    python -m experiments.iwae --mnist FOLDER --folder runs/iwae_full --paper    (an accelerator)
+
+FOLDER holds MNIST's four idx files. The network is 784-200-200-z50 with tanh and a mirrored decoder
+whose output starts at the training mean; pixels are drawn anew for each batch, those of the 10,000
+test images once. NLL by 5,000 importance samples. `--paper` is the paper's protocol: batches of 20
+of 59,600 images, the eight learning rates for 3^(i-1) epochs each, 9.8 million steps. Without it
+the eight rates take equal shares of the steps, and batches are of 100.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax.linen.initializers import glorot_uniform
+from jaxtyping import Array
+
+from genjax import data, from_linen, metrics, vae
+from genjax.images import scale
+from genjax.nn.mlp import MLPDecoder, MLPEncoder
+from genjax.optim import adam
+from genjax.train import Run, train
+
+HIDDEN, LATENT, SAMPLES = (200, 200), 50, 5000
+RATES = [1e-4 * round(10 ** (1 - i / 7), 1) for i in range(8)]
+VALIDATION = 400
+IMAGES = 100  # that are measured at once
+
+
+def iwae(
+    image_shape: tuple[int, int, int], *, k: int, mean: str, stages: tuple[int, ...]
+) -> vae.VAE:
+    """The paper's IWAE with one stochastic layer.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      k: samples of the posterior.
+      mean: data whose mean pixels the decoder puts out at first.
+      stages: steps with each of the rates.
+    """
+    start = np.clip(data.load(mean).x.mean(0) / 255, 0.001, 0.999).ravel()
+    common: dict[str, Any] = {'activation': jnp.tanh, 'kernel_init': glorot_uniform()}
+    decoder = MLPDecoder(
+        image_shape,
+        HIDDEN,
+        output_bias_init=lambda *_: jnp.float32(np.log(start / (1 - start))),
+        **common,
+    )
+    x, z = (jax.ShapeDtypeStruct((1, *s), jnp.float32) for s in (image_shape, (LATENT,)))
+    networks = {
+        'encoder': from_linen(MLPEncoder(LATENT, HIDDEN, **common), x),
+        'decoder': from_linen(decoder, z),
+    }
+    settings = vae.Settings(image_shape, LATENT, vae.bernoulli(), vae.iwae, k)
+    parts = vae.gaussian_parts(networks['encoder'], networks['decoder'], settings)
+    rates = optax.join_schedules(
+        [optax.constant_schedule(rate) for rate in RATES], np.cumsum(stages)[:-1].tolist()
+    )
+    return vae.variational(
+        networks, parts, vae.compose(parts), settings, optimizer=adam(rates, eps=1e-4)
+    )
+
+
+def binarized(source: Any, n: int | None = None) -> Array:
+    """Test images, each pixel drawn once.
+
+    Args:
+      source: of the images.
+      n: how many of them, the first; None for all.
+    """
+    images = data.load(source).x[:n]
+    return vae.bernoulli().observe(jax.random.key(1), scale(images, images.shape[1:]))
+
+
+def measure(run: Run, images: Array, samples: int = SAMPLES) -> metrics.NLL:
+    """The NLL by importance samples.
+
+    Args:
+      run: of an IWAE.
+      images: binary.
+      samples: of each image.
+    """
+    found = [
+        run.model.importance_sampling(
+            run.state, jax.random.fold_in(jax.random.key(2), first), {'x': batch}, k=samples
+        )
+        for first in range(0, len(images), IMAGES)
+        if len(batch := images[first : first + IMAGES])
+    ]
+    return metrics.nll(jax.tree.map(lambda *leaves: np.concatenate(leaves), *found))
+
+
+def learn(
+    source: Any, run: Path, k: int, stages: tuple[int, ...], steps: int, batch_size: int
+) -> Run:
+    """Trains up to some step; what is trained already is continued.
+
+    Args:
+      source: of the training images.
+      run: folder of the training.
+      k: samples of the posterior.
+      stages: steps with each of the rates.
+      steps: at which to stop.
+      batch_size: examples an update.
+    """
+    images = data.load(source)
+    return train(
+        iwae, images, run=run, steps=steps, batch_size=batch_size, dispatch=100,
+        held_out=VALIDATION / images.size, k=k, mean=str(source), stages=stages,
+    )  # fmt: skip
+
+
+def main(
+    mnist: Path,
+    folder: Path,
+    paper: bool = False,
+    steps: int = 32_000,
+    ks: tuple[int, ...] = (1, 5, 50),
+    curve: int = 500,
+) -> None:
+    """Trains for each k in turn, and prints the curve and the final NLL.
+
+    Args:
+      mnist: has MNIST's idx files.
+      folder: of the runs; those that are there are continued.
+      paper: whether to train as long as the paper does.
+      steps: of the short protocol.
+      ks: samples of the posterior.
+      curve: test images of the curve's points; all are used at the end too.
+    """
+    epoch = (60_000 - VALIDATION) // 20
+    stages = tuple(3**i * epoch if paper else steps // 8 for i in range(8))
+    test = binarized(next(mnist.glob('t10k-images*')))
+    for until in np.cumsum(stages):
+        last = until == sum(stages)
+        for k in ks:
+            run = learn(mnist, folder / f'k{k}', k, stages, int(until), 20 if paper else 100)
+            for images in [test[:curve], test][: 1 + last]:
+                print(f'k = {k}, {until} steps, {len(images)} images: {measure(run, images)}')
+
+
+if __name__ == '__main__':
+    import tyro
+
+    from genjax.machine import own_process
+
+    own_process()
+    tyro.cli(main)
