@@ -82,19 +82,20 @@ def kept(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
-            images = _open(folder, shape)
+            stored = _open(folder, shape)
             written, trusted = _written(folder)
             hashes, bad = written, Unreadable()
-            small = _fits(images)
+            small = stored.nbytes <= SHARE * memory()
+            images = np.empty(stored.shape, np.uint8) if small else stored
             if small or not trusted:  # What is read anyway is checked anyway.
-                hashes, bad = _complete(folder, images, written, convert, threads)
+                hashes, bad = _complete(folder, images, stored.offset, written, convert, threads)
             if not bad and not (trusted and hashes == written):
                 _finish(folder, facts, hashes)
             if not bad:
                 (folder / _BLOCKS).unlink(missing_ok=True)
             # Before the lock is given up: then another process may remove the folder.
             mark = _hash(json.dumps([images.shape, hashes]).encode())[:16]
-            return Kept(_loaded(folder / _IMAGES, images) if small else images, bad, mark)
+            return Kept(images, bad, mark)
     except OSError as error:
         raise DataError(f'{folder}: expected a cache to read and write, got {error}') from error
 
@@ -146,19 +147,37 @@ def _written(folder: Path) -> tuple[list[str], bool]:
 
 
 def _complete(
-    folder: Path, images: np.memmap, hashes: list[str], convert: Convert, threads: int
+    folder: Path,
+    images: np.ndarray,
+    start: int,
+    hashes: list[str],
+    convert: Convert,
+    threads: int,
 ) -> tuple[list[str], Unreadable]:
-    """Converts the blocks whose bytes do not have their hash, and returns the hashes of all."""
+    """Converts the blocks whose bytes do not have their hash, and returns the hashes of all.
+
+    Images that are not mapped are filled from the file.
+    """
     from tqdm import tqdm
 
-    n, path = len(images), folder / _IMAGES
+    n, path, mapped = len(images), folder / _IMAGES, isinstance(images, np.memmap)
     blocks = [range(n)[first : first + BLOCK] for first in range(0, n, BLOCK)]
 
+    def read(rows, offset):
+        part = images[rows.start : rows.stop]
+        if not mapped:
+            with open(path, 'rb') as file:
+                file.seek(offset)
+                file.readinto(part.data)
+        return part
+
     def work(rows, known):
-        if known and known == _hash(images[rows.start : rows.stop]):
+        offset = start + rows.start * images[0].nbytes
+        if known and known == _hash(read(rows, offset)):
             return rows, known, None
-        offset = images.offset + rows.start * images[0].nbytes
-        return rows, *convert(rows, images.shape, path, offset)
+        mark, bad = convert(rows, images.shape, path, offset)
+        read(rows, offset)
+        return rows, mark, bad
 
     marks: list[str] = []
     unreadable = Unreadable()
@@ -175,16 +194,10 @@ def _complete(
                 bar.update(len(rows))
     finally:
         pool.shutdown(cancel_futures=True)
-    if not _fits(images):  # What is loaded whole is checked each time.
+    if mapped:  # What is loaded whole is checked each time.
         with open(path, 'r+b') as file:
             os.fsync(file.fileno())
     return marks, unreadable
-
-
-def _loaded(path: Path, images: np.memmap) -> np.ndarray:
-    """In memory; in a third of the time that a copy of the mapped pages takes."""
-    flat = np.fromfile(path, np.uint8, images.size, offset=images.offset)
-    return flat.reshape(images.shape)
 
 
 def _finish(folder: Path, facts: dict[str, Any], hashes: list[str]) -> None:
@@ -205,11 +218,6 @@ def _hash(data: Any) -> str:
 def _stamp(folder: Path) -> list[int]:
     stat = (folder / _IMAGES).stat()
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def _fits(images: np.ndarray) -> bool:
-    """Whether they are loaded whole."""
-    return images.nbytes <= SHARE * memory()
 
 
 def memory() -> int:
