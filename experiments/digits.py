@@ -30,10 +30,8 @@ from pathlib import Path
 import tyro
 
 from genjax.machine import own_process
-from genjax.metrics import digits, pixels
 from genjax.train import train
 from genjax.train.evaluation import evaluate
-from genjax.train.run import divided
 
 RUNS = {'dcgan': {'steps': 2500, 'width': 32}, 'vae': {'steps': 3000}}
 
@@ -47,8 +45,8 @@ def main(folder: Path) -> None:
     own_process()
     for recipe, options in RUNS.items():
         run = train(recipe, 'digits', run=folder / recipe, **options)
-        for extractor in digits(), pixels(divided(run)[0].x):
-            print(evaluate(run, extractor=extractor), end='\n\n')
+        for features in 'auto', 'pixels':
+            print(evaluate(run, features=features), end='\n\n')
 
 
 if __name__ == '__main__':

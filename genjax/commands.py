@@ -6,13 +6,12 @@ from typing import Literal
 import tyro
 
 from genjax import data, metrics, plots
-from genjax.metrics import Extractor
 from genjax.train import Run, RunError, evaluation, held_out, load, pictures
 from genjax.train.config import origin
 from genjax.train.errors import check_integers
 from genjax.train.export import PLATFORMS, Platform
 from genjax.train.export import export as write_export
-from genjax.train.run import divided
+from genjax.train.measures import Features
 
 RunFolder = tyro.conf.Positional[Path]
 
@@ -122,6 +121,7 @@ def evaluate(
     run: RunFolder,
     out: Path | None = None,
     data: str | None = None,
+    held_out: str | None = None,
     features: str = 'auto',
     n: int = 0,
     resamples: int = 5,
@@ -134,8 +134,10 @@ def evaluate(
       run: folder of the run.
       out: a folder; the run's own evaluation/step_... by default.
       data: where the data are, if they have moved.
+      held_out: where the held-out data are, if they were given by themselves and have moved.
       features: auto, pixels, digits, or a file with the weights of Inception-v3.
-      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most.
+      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most, and no more
+        than there are training images.
       resamples: sets of samples.
       seed: of the samples.
       step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
@@ -144,7 +146,8 @@ def evaluate(
     found = evaluation.evaluate(
         loaded,
         data,
-        extractor=_extractor(features, loaded, data),
+        held_out=held_out,
+        features=_features(features),
         n=n,
         resamples=resamples,
         seed=seed,
@@ -154,15 +157,12 @@ def evaluate(
     print(evaluation.write(found, loaded, place))
 
 
-def _extractor(features: str, run: Run, data: str | None) -> Extractor | None:
-    if features == 'auto':
-        return None
-    if features == 'digits':
-        return metrics.digits()
+def _features(name: str) -> Features:
+    known: dict[str, Features] = {'auto': 'auto', 'pixels': 'pixels', 'digits': metrics.digits()}
+    if name in known:
+        return known[name]
     try:
-        if features == 'pixels':
-            return metrics.pixels(divided(run, data)[0].x)
-        return metrics.inception(features)
+        return metrics.inception(name)
     except ValueError as error:
         raise RunError(f'features: {error}') from error
 

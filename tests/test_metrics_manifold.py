@@ -76,9 +76,15 @@ def test_authenticity():
     found = metrics.authenticity(REAL, FAKE)
     np.testing.assert_array_equal(found.copied, expected)
     assert found.share == 1 - np.mean(expected)
+    near = np.concatenate([REAL + offset * alone[:, None] * np.eye(1, 6) for offset in (0.4, 0.6)])
+    nearest = [row.min() < alone[row.argmin()] / 2 for row in cdist(near, REAL)]
+    np.testing.assert_array_equal(metrics.authenticity(REAL, near).near, nearest)
+    assert all(nearest[: len(REAL)])
+    assert not all(nearest[len(REAL) :])
     twice = np.concatenate([REAL, REAL[:5]])
     copies = metrics.authenticity(twice, np.concatenate([REAL[:20], FAKE[:10] + 9]))
     np.testing.assert_array_equal(copies.copied, [True] * 20 + [False] * 10)
+    np.testing.assert_array_equal(copies.near, copies.copied)
     np.testing.assert_array_equal(copies.nearest[5:20], np.arange(5, 20))
 
 

@@ -13,7 +13,14 @@ from genjax.random import stream
 from genjax.train import RunError, held_out, load, train
 from genjax.train.evaluation import evaluate, write
 from genjax.train.evidence import gather
-from genjax.train.figures import findings, of_latents, of_samples, of_sets
+from genjax.train.figures import (
+    findings,
+    of_classes,
+    of_labels,
+    of_latents,
+    of_samples,
+    of_sets,
+)
 from genjax.train.run import divided
 
 DIGITS = data.digits()
@@ -52,7 +59,7 @@ def planted(run, images, noise=0.0, **others):
 
 def measured(run):
     """Figures by name, without those that take long, and findings."""
-    evidence = gather(run, None, None, 0, 3, 1)
+    evidence = gather(run, None, None, 'auto', 0, 3, 1)
     figures = named(of_samples(evidence), of_latents(evidence))
     return figures, list(findings(evidence, figures))
 
@@ -75,7 +82,15 @@ def working(run):
 def test_an_honest_model_is_not_accused(run):
     figures, faults = measured(planted(run, OTHER, encode=working(run)))
     assert faults == []
-    for name in 'precision', 'recall', 'density', 'coverage', 'copied_share', 'inception_score':
+
+    for name in (
+        'precision',
+        'recall',
+        'density',
+        'coverage',
+        'neighbour_distance',
+        'inception_score',
+    ):
         figure = figures[name]
         assert abs(figure.value - figure.real) < 0.15 * max(figure.real, 0.5), name
     assert figures['frechet_distance'].value < 2 * figures['frechet_distance'].real
@@ -88,10 +103,29 @@ def test_copies_of_training_images_are_named(run):
     assert figures['copied_share'].value > 0.8
 
 
+def test_copies_among_other_samples_are_named(run):
+    mixed = np.concatenate([divided(run)[0].x[:500], np.random.default_rng(1).permutation(
+        OTHER[:500].reshape(500, -1), axis=1).reshape(500, 28, 28, 1)])  # fmt: skip
+    figures, faults = measured(planted(run, mixed, encode=working(run)))
+    assert faults[0].startswith('memorisation: ')
+    assert 0.4 < figures['near_copies_share'].value < 0.6
+    # Of the samples that are copied in the wider sense, held-out images have as many.
+    assert abs(figures['copied_share'].value - figures['copied_share'].real) < 0.1
+
+
+def test_smooth_samples_are_no_copies(run):
+    means = np.mean([np.roll(OTHER, i, 1 + i % 2) for i in (0, 1, -1)], axis=0)
+    figures, faults = measured(planted(run, means, encode=working(run)))
+    assert not [fault for fault in faults if 'memorisation' in fault]
+    assert figures['near_copies_share'].value < 0.02
+
+
 def test_a_collapse_is_named(run):
     _, faults = measured(planted(run, OTHER[:1], noise=0.02, encode=working(run)))
     assert {text.partition(':')[0] for text in faults} >= {'collapse'}
     assert faults[0].startswith('collapse: samples have 0.')
+    _, faults = measured(planted(run, OTHER[:5], encode=working(run)))
+    assert faults[0].startswith('collapse: half of the samples have another within 0, half of the')
     _, faults = measured(planted(run, OTHER[DIGITS.y[ORDER[2000:]] != 3], encode=working(run)))
     assert faults == ['collapse: samples of the classes [3] are all but missing']
 
@@ -145,16 +179,20 @@ def test_the_command(run, source, tmp_path, capsys):
     assert all(math.isfinite(figure['value']) for figure in written['figures'])
     pictures = {'neighbours', 'reconstructions', 'samples', 'spectrum', 'traversals'}
     assert {path.stem for path in out.glob('*.png')} == pictures
+    # An evaluation that is replaced leaves nothing of itself, also where the next one is cut off.
+    (out / 'classes.png').touch()
+    write(evaluate(run, features='pixels', n=50, resamples=1), run, out)
+    assert {path.stem for path in out.glob('*.png')} == pictures
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'n': 3}, 'expected 20 held-out images or more to evaluate by, got 3'),
+        ({'n': 3}, 'expected 20 training and held-out images or more, got 3'),
         ({'resamples': 0}, 'expected resamples to be an integer >= 1, got 0'),
         ({'data': 'digits'}, 'expected the data of the run, got others in digits'),
         (
-            {'extractor': metrics.of_function('odd', lambda x: x[:, :30].reshape(1, 3))},
+            {'features': metrics.of_function('odd', lambda x: x[:, :30].reshape(1, 3))},
             'odd: ',
         ),
     ],
@@ -162,6 +200,46 @@ def test_the_command(run, source, tmp_path, capsys):
 def test_what_is_refused(run, options, message):
     with pytest.raises(RunError, match=message):
         evaluate(run, **options)
+
+
+def test_held_out_images_may_outnumber_training_images(tmp_path):
+    options = {'steps': 1, 'batch_size': 8, 'hidden': (8,), 'latent_dim': 3}
+    made = train('vae', KNOWN[:100], run=tmp_path / 'run', held_out=0.6, **options)
+    evidence = gather(made, KNOWN[:100], None, 'auto', 0, 1, 0)
+    assert len(evidence.held_out.x) == len(evidence.reference().x) == 40
+
+
+def test_a_conditional_model_is_held_to_the_labels_that_it_was_given(tmp_path):
+    rows = np.concatenate([np.flatnonzero(i == LABELS)[: 60 if i < 5 else 8] for i in range(10)])
+    held = {'x': KNOWN[rows], 'y': LABELS[rows]}
+    options = {'steps': 1, 'batch_size': 8, 'hidden': (8,), 'latent_dim': 3, 'num_classes': 10}
+    np.savez(tmp_path / 'held.npz', **held)
+    options['held_out'] = str(tmp_path / 'held.npz')
+    source = {'x': KNOWN, 'y': LABELS}
+    made = train('vae', source, run=tmp_path / 'run', **options)
+    moved = tmp_path / 'moved.npz'
+    (tmp_path / 'held.npz').rename(moved)
+    images, own = np.float32(OTHER) / 127.5 - 1, DIGITS.y[ORDER[2000:]]
+
+    def sample(state, key, n, y):
+        return images[[np.random.default_rng(i).choice(np.flatnonzero(own == c))
+                       for i, c in enumerate(y)]]  # fmt: skip
+
+    made = made._replace(model=made.model._replace(sample=sample))
+    evidence = gather(made, source, str(moved), 'auto', 0, 2, 0)
+    figures = named(of_samples(evidence), of_classes(evidence), of_labels(evidence))
+    assert not [fault for fault in findings(evidence, figures) if 'classes' in fault]
+    assert figures['class_total_variation'].value < 0.05
+    assert figures['class_accuracy'].value > 0.95
+    within = figures['intra_class_frechet_distance']
+    assert within.value < 2 * within.real
+
+
+def test_a_handful_of_images_is_no_measure(tmp_path):
+    options = {'steps': 1, 'batch_size': 2, 'hidden': (8,), 'latent_dim': 3}
+    with pytest.raises(RunError, match='images or more for metrics, got 45 and 5'):
+        train('vae', KNOWN[:50], run=tmp_path / 'run', metrics=('recall',), **options)
+    assert not (tmp_path / 'run').exists()
 
 
 def test_a_run_that_has_diverged_is_refused(run):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 from jaxtyping import Array, Float, Key
 
 from genjax.metrics.features import Extractor
@@ -148,7 +149,7 @@ def path_length(
     latent_dim: int,
     key: Key[Array, ''],
     n: int = 1000,
-    batch_size: int = 50,
+    batch_size: int | None = None,
 ) -> PathLength:
     """`E |d f(g(z(t))) / dt|^2` on great circles z(t) between draws of N(0, I), t in [0, 1].
 
@@ -157,30 +158,36 @@ def path_length(
     https://arxiv.org/abs/1812.04948.
 
     Args:
-      generate: latents to images in [-1, 1].
+      generate: latents to images in [-1, 1]; the arrays of a `jax.tree_util.Partial` are arguments
+        of the program.
       extractor: that can be differentiated.
       latent_dim: length of z.
       key: of the ways and the places on them.
       n: places; rounded up to whole batches.
-      batch_size: places at once.
+      batch_size: places at once; None for 50, or fewer where the extractor takes fewer.
 
     Raises:
       ValueError: n or batch_size below 1.
     """
+    batch_size = min(50, extractor.batch_size) if batch_size is None else batch_size
     if n < 1 or batch_size < 1:
         raise ValueError(f'expected n >= 1 and batch_size >= 1, got {n} and {batch_size}')
-    speeds = jax.jit(partial(_speeds, generate, extractor, (batch_size, latent_dim)))
+    generate = generate if isinstance(generate, Partial) else Partial(generate)
+    places = (batch_size, latent_dim)
     keys = jax.random.split(key, -(-n // batch_size))
-    found = np.concatenate([np.asarray(speeds(k), np.float64) for k in keys])
+    with jax.default_matmul_precision('highest'):  # As features are, whatever the device.
+        speeds = [_speeds(generate, extractor.program, k, places) for k in keys]
+    found = np.concatenate(speeds).astype(np.float64)
     return PathLength(float(found.mean()), float(found.std() / np.sqrt(len(found))))
 
 
-def _speeds(generate, extractor, shape, key):
+@partial(jax.jit, static_argnames='shape')
+def _speeds(generate, apply, key, shape):
     """The squared speed of features at one place on each of some ways."""
     a, b = (jax.random.normal(stream(key, name), shape) for name in 'ab')
     angle = jax.random.uniform(stream(key, 't'), (shape[0], 1), maxval=jnp.pi / 2)
     # Of orthogonal draws, as all but are: each place on such a circle is a draw of N(0, I).
     z = jnp.cos(angle) * a + jnp.sin(angle) * b
     along = jnp.pi / 2 * (jnp.cos(angle) * b - jnp.sin(angle) * a)
-    _, speed = jax.jvp(lambda z: extractor.apply(generate(z)).features, (z,), (along,))
+    _, speed = jax.jvp(lambda z: apply(generate(z)).features, (z,), (along,))
     return jnp.sum(speed**2, axis=1)

@@ -35,11 +35,18 @@ class Extractor(NamedTuple):
       sha256: of its weights, or '' of a function that has none.
       apply: `images -> Activations`, pure; images are `[n, h, w, c]`, uint8 or float in [-1, 1].
         Of many weights a `jax.tree_util.Partial`, so that they are no constants of a program.
+      batch_size: images that it looks at at once where nobody says otherwise.
     """
 
     name: str
     sha256: str
     apply: Callable[[Array], Activations]
+    batch_size: int = 256
+
+    @property
+    def program(self) -> Partial:
+        """`apply` with its arrays as arguments of a program, which else would hold them."""
+        return self.apply if isinstance(self.apply, Partial) else Partial(self.apply)
 
     @property
     def mark(self) -> str:
@@ -62,7 +69,7 @@ def fingerprint(weights: PyTree) -> str:
 
 
 def extract(
-    extractor: Extractor, images: Any | Iterable[Any], batch_size: int = 256
+    extractor: Extractor, images: Any | Iterable[Any], batch_size: int | None = None
 ) -> Activations:
     """The activations of many images, batch by batch, in host memory.
 
@@ -71,14 +78,16 @@ def extract(
     Args:
       extractor: any.
       images: `[n, h, w, c]`, or an iterable of such arrays, uint8 or float in [-1, 1].
-      batch_size: images at once.
+      batch_size: images at once; None for what suits the extractor.
 
     Raises:
       ValueError: no images, or such as the extractor refuses.
     """
     parts = [
         jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], _spread(extractor, batch))
-        for batch, rows in _batches(images, batch_size)
+        for batch, rows in _batches(
+            images, extractor.batch_size if batch_size is None else batch_size
+        )
     ]
     if not parts:
         raise ValueError('expected one image or more, got none')
@@ -102,12 +111,10 @@ def call(extractor: Extractor, images: Array) -> Activations:
       extractor: any.
       images: `[b, h, w, c]`, uint8 or float in [-1, 1].
     """
-    # The arrays of a `Partial` are arguments of the program, which else would hold them.
-    apply = extractor.apply if isinstance(extractor.apply, Partial) else Partial(extractor.apply)
     # Figures must not depend on how a device multiplies by default. It is said here, since a
     # convolution chooses when it is lowered.
     with jax.default_matmul_precision('highest'):
-        return _call(apply, images)
+        return _call(extractor.program, images)
 
 
 def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -37,8 +37,8 @@ def inception(path: str | os.PathLike) -> Extractor:
     """The extractor that FID, KID and the Inception score are defined by.
 
     `python -m experiments.convert_inception` makes such a file of the published weights, and
-    `of_tensors` says what is extracted. Let `extract` take 16 images at once on a CPU: 64 are no
-    faster, and 256 need many GB.
+    `of_tensors` says what is extracted. It looks at 16 images at once on a CPU: 64 are no faster,
+    and 256 need many GB.
 
     Args:
       path: a .safetensors or .npz file of float32 tensors, called and laid out as in PyTorch's
@@ -73,7 +73,9 @@ def of_tensors(tensors: Tensors, source: str = 'weights') -> Extractor:
         if not name.endswith('.num_batches_tracked')
     }
     net = _net(tensors, source)
-    return Extractor(NAME, fingerprint(tensors), jax.tree_util.Partial(_activations, net))
+    at_once = 16 if jax.default_backend() == 'cpu' else 256
+    apply = jax.tree_util.Partial(_activations, net)
+    return Extractor(NAME, fingerprint(tensors), apply, at_once)
 
 
 def _activations(net: Net, images: Array) -> Activations:

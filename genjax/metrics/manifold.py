@@ -114,11 +114,14 @@ class Authenticity(NamedTuple):
     Attributes:
       copied: bool `[m]`: a sample is nearer to its nearest training image than that is to any
         other training image.
+      near: bool `[m]`: it is nearer than half of that. Next to no held-out image is, also where
+        samples are smoother than images and many of them count as copied.
       nearest: int `[m]`: which training image that is.
       distance: `[m]`, Euclidean.
     """
 
     copied: np.ndarray
+    near: np.ndarray
     nearest: np.ndarray
     distance: np.ndarray
 
@@ -151,5 +154,6 @@ def authenticity(train: Any, fake: Any) -> Authenticity:
     distances, rows = nearest_squared(fake, train, 1)
     alone = radii_squared(train, 1)
     # An exact copy is one of a training image that is there twice, too.
-    copied = distances[:, 0] < np.maximum(alone[rows[:, 0]] - tie, tie)
-    return Authenticity(copied, rows[:, 0], np.sqrt(distances[:, 0]))
+    distance, reach = distances[:, 0], alone[rows[:, 0]]
+    copied, near = (distance < np.maximum(r - tie, tie) for r in (reach, reach / 4))
+    return Authenticity(copied, near, rows[:, 0], np.sqrt(distance))

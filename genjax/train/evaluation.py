@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genjax import metrics, plots
-from genjax.metrics import Extractor
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.evidence import gather
@@ -18,15 +17,19 @@ from genjax.train.figures import (
     Figure,
     findings,
     of_classes,
+    of_labels,
     of_latents,
     of_likelihood,
     of_paths,
     of_samples,
 )
+from genjax.train.measures import Features
 from genjax.train.run import Run
 from genjax.train.sheets import Sheet, sheets
 
-_PARTS = (of_samples, of_classes, of_paths, of_likelihood, of_latents)
+_PARTS = (of_samples, of_classes, of_labels, of_paths, of_likelihood, of_latents)
+_RECORD = 'evaluation.json'
+_PICTURES = ('samples', 'neighbours', 'classes', 'reconstructions', 'traversals', 'spectrum')
 
 
 class Evaluation(NamedTuple):
@@ -54,7 +57,8 @@ def evaluate(
     run: Run,
     data: str | None = None,
     *,
-    extractor: Extractor | None = None,
+    held_out: str | None = None,
+    features: Features = 'auto',
     n: int = 0,
     resamples: int = 5,
     seed: int = 0,
@@ -69,9 +73,12 @@ def evaluate(
     Args:
       run: as `load` gives it.
       data: where its data are, if they have moved.
-      extractor: of the features; None for the classifier of digits where its classes are those of
-        the run's data, else the principal components of the training images' pixels.
-      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most.
+      held_out: where its held-out data are, if they were given by themselves and have moved.
+      features: that images are compared by: an extractor; 'auto' for the classifier of digits where
+        its classes are those of the run's data, else 'pixels', principal components of the training
+        images.
+      n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most, and no more
+        than there are training images.
       resamples: sets.
       seed: of the samples.
 
@@ -82,7 +89,8 @@ def evaluate(
     check_integers(0, n=n)
     check_integers(1, resamples=resamples)
     check_seed(seed)
-    evidence = gather(run, data, extractor, n, resamples, seed)
+    n, resamples, seed = map(int, (n, resamples, seed))  # NumPy's are no JSON.
+    evidence = gather(run, data, held_out, features, n, resamples, seed)
     figures = [figure for part in _PARTS for figure in part(evidence)]
     return Evaluation(
         facts={
@@ -112,21 +120,24 @@ def write(evaluation: Evaluation, run: Run, folder: str | os.PathLike) -> Path:
     Args:
       evaluation: of the run.
       run: whose provenance the pictures tell.
-      folder: made if need be; what it has of an earlier evaluation is replaced.
+      folder: made if need be; what it has of an earlier evaluation goes first. The JSON file comes
+        last: where it is, all is there.
 
     Raises:
       RunError: it cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     text = origin(run.config, evaluation.facts['step'], evaluation.facts['seed'])
     try:
+        for name in (_RECORD, *(f'{picture}.png' for picture in _PICTURES)):
+            (folder / name).unlink(missing_ok=True)
         for name, sheet in evaluation.sheets.items():
             plots.save(folder / f'{name}.png', sheet, text=text)
         named = {
             name: {float(i): v for i, v in enumerate(y)} for name, y in evaluation.spectra.items()
         }
         plots.lines(named, folder / 'spectrum.png', 'cycles an image', 'power (dB)')
-        with plots.replacing(folder / 'evaluation.json', '.json') as file:
+        with plots.replacing(folder / _RECORD, '.json') as file:
             file.write((json.dumps(_plain(evaluation), indent=2) + '\n').encode())
     except OSError as error:
         raise RunError(f'{folder}: expected a folder to write to, got {error}') from error
@@ -134,9 +145,12 @@ def write(evaluation: Evaluation, run: Run, folder: str | os.PathLike) -> Path:
 
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    """As JSON, which has no NaN."""
+    """As JSON, which has no NaN and no infinity."""
     figures = [
-        {name: None if value != value else value for name, value in figure._asdict().items()}
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in figure._asdict().items()
+        }
         for figure in evaluation.figures
     ]
     return {

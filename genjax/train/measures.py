@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 from genjax import metrics, parallel
 from genjax.core import State
 from genjax.data import Dataset, subset
-from genjax.metrics.features import call
+from genjax.metrics.features import Extractor, call
 from genjax.random import stream
 from genjax.train.errors import RunError
 from genjax.train.logs import Record
@@ -22,6 +22,9 @@ Measure = Literal[
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 SAMPLES = 500  # in a measurement; figures of other numbers do not compare
+FEWEST = 20  # images that anything is measured by
+_FITTED = 2000  # training images that components are fitted on
+Features = Extractor | Literal['auto', 'pixels']
 _DISTANCES = ('frechet_distance', 'kernel_distance')
 _SPHERES: dict[str, Callable] = {
     'precision': metrics.precision_recall,
@@ -29,6 +32,20 @@ _SPHERES: dict[str, Callable] = {
     'density': metrics.prdc,
     'coverage': metrics.prdc,
 }
+
+
+def choose(features: Features, train: Dataset) -> Extractor:
+    """The extractor that images are compared by: the same for all seeds of the same data.
+
+    Args:
+      features: an extractor; 'auto' for the classifier of digits where its classes are those of the
+        data, else 'pixels', principal components of the training images.
+      train: what the model is trained on.
+    """
+    if isinstance(features, Extractor):
+        return features
+    some = subset(train, _FITTED, jax.random.key(0))
+    return metrics.default_extractor(some.x, some.y if features == 'auto' else None)
 
 
 def check(names: Sequence[str], monitor: str) -> None:
@@ -45,6 +62,24 @@ def check(names: Sequence[str], monitor: str) -> None:
         raise RunError(f'expected metrics among {MEASURES}, got {odd}')
     if monitor and monitor not in names:
         raise RunError(f'expected a monitor among metrics={tuple(names)}, got {monitor!r}')
+
+
+def check_sizes(names: Sequence[str], train: Dataset, held_out: Dataset) -> None:
+    """Refuses to measure by a handful of images.
+
+    Args:
+      names: of the measures.
+      train: what the model is trained on.
+      held_out: what it never sees.
+
+    Raises:
+      RunError: there are measures, and fewer than twenty images of either.
+    """
+    if names and min(train.size, held_out.size) < FEWEST:
+        raise RunError(
+            f'expected {FEWEST} training and held-out images or more for metrics, got '
+            f'{train.size} and {held_out.size}'
+        )
 
 
 def measured(
@@ -73,8 +108,7 @@ def measured(
     if not names:
         return seen
     key = stream(jax.random.key(seed), 'measures')
-    some = subset(train, 20 * SAMPLES, stream(key, 'train'))
-    extractor = metrics.default_extractor(some.x, some.y)
+    extractor = choose('auto', train)
     real = subset(held_out, SAMPLES, stream(key, 'real'))
     features = np.asarray(metrics.extract(extractor, real.x).features)
     labels = None if model.num_classes is None else real.y

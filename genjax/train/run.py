@@ -122,6 +122,7 @@ def train(
             config, model, trained, measured = prepare(
                 function, options, data, held_out, image_size, batch_size, seed
             )
+            measures.check_sizes(metrics, trained, measured)
             if parallel.leads():
                 stack.enter_context(locked(folder))
                 agree(folder, config, function)
@@ -185,19 +186,20 @@ def _explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def divided(run: Run, data: Any = None) -> tuple[Dataset, Dataset]:
+def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dataset]:
     """The data that a run trains on, and those that it never trains on.
 
     Args:
       run: as `load` gives it.
       data: where the data are that both are parts of; None looks where they were.
+      apart: where the held-out data are, of a run to which they were given by themselves.
 
     Raises:
       RunError: the data are not given, or not those of the run.
     """
     share, config = run.config['held_out'], run.config
     whole = _found(run, data, config['source'], config['fingerprint'])
-    return (whole, held_out(run)) if isinstance(share, str) else sources.split(whole, share)
+    return (whole, held_out(run, apart)) if isinstance(share, str) else sources.split(whole, share)
 
 
 def held_out(run: Run, data: Any = None) -> Dataset:

@@ -1,12 +1,14 @@
 """The pictures behind an evaluation."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from jaxtyping import UInt8
 
 from genjax import metrics, plots
-from genjax.train.evidence import Evidence
+from genjax.train.evidence import Evidence, in_pieces
+from genjax.vae import Normal
 
 Sheet = UInt8[np.ndarray, 'height width c']
 _COLUMNS, _ROWS, _NEIGHBOURS = 10, 10, 3
@@ -25,49 +27,52 @@ def sheets(e: Evidence) -> Iterator[tuple[str, Sheet]]:
     if fake.classes is not None:
         yield 'classes', _classes(fake.x, fake.classes)
     if e.posterior is not None:
-        yield 'reconstructions', _reconstructions(e)
-        yield 'traversals', _traversals(e)
+        yield 'reconstructions', _reconstructions(e, e.posterior)
+        yield 'traversals', _traversals(e, e.posterior)
 
 
 def _neighbours(e: Evidence) -> Sheet:
     """A row for each of the samples that are nearest to a training image, then for others: the
     sample, and the training images that are nearest by features."""
-    fake, train = e.fakes[0], plots.to_uint8(e.train.x)
+    fake, train = e.fakes[0], e.train.x
     distances, rows = metrics.nearest(
         fake.seen.features, e.train.seen.features, min(_NEIGHBOURS, len(train))
     )
     order = np.argsort(distances[:, 0])
     half = _ROWS // 2
     shown = np.concatenate([order[:half], np.setdiff1d(np.arange(len(order)), order[:half])[:half]])
-    cells = np.concatenate([plots.to_uint8(fake.x[shown])[:, None], train[rows[shown]]], axis=1)
+    cells = np.concatenate([fake.x[shown][:, None], train[rows[shown]]], axis=1)
     return plots.grid(cells.reshape(-1, *train.shape[1:]), cells.shape[1])
 
 
 def _classes(x: np.ndarray, classes: np.ndarray) -> Sheet:
-    """A row for each class, of images that the extractor takes for it."""
-    cells = np.full((classes.max() + 1, _COLUMNS, *x.shape[1:]), 255, np.uint8)
-    for label, row in enumerate(cells):
+    """A row for each of the ten most frequent classes, of images that are taken for it."""
+    labels = np.sort(np.argsort(-np.bincount(classes), kind='stable')[:_ROWS])
+    cells = np.full((len(labels), _COLUMNS, *x.shape[1:]), 255, np.uint8)
+    for label, row in zip(labels, cells, strict=True):
         shown = x[classes == label][:_COLUMNS]
-        if len(shown):
-            row[: len(shown)] = plots.to_uint8(shown)
+        row[: len(shown)] = shown
     return plots.grid(cells.reshape(-1, *x.shape[1:]), _COLUMNS)
 
 
-def _reconstructions(e: Evidence) -> Sheet:
+def _reconstructions(e: Evidence, q: Normal) -> Sheet:
     """The held-out images that are reconstructed best, then those that are worst."""
-    decoded = np.asarray(e.run.model.decode(e.run.state, e.posterior.mean, e.held_out.y))
-    x = plots.to_uint8(e.held_out.x)
-    error = np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
+    decode, x = partial(e.run.model.decode, e.run.state), e.held_out.x
+
+    def one(x, mean, y):
+        decoded = np.asarray(decode(mean, y))
+        return plots.to_uint8(decoded), np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
+
+    decoded, error = in_pieces(one, x, q.mean, e.held_out.y)
     order = np.argsort(error)
     half = min(len(order) // 2, 2 * _COLUMNS)
     shown = np.concatenate([order[:half], order[-half:]])
     return plots.pairs(x[shown], decoded[shown], _COLUMNS)
 
 
-def _traversals(e: Evidence) -> Sheet:
+def _traversals(e: Evidence, q: Normal) -> Sheet:
     """A row for each of the most active latents of one image, from -3 to 3; the others stay."""
-    run, q = e.run, e.posterior
-    use = metrics.latent_use(q.mean, q.log_var)
+    run, use = e.run, metrics.latent_use(q.mean, q.log_var)
     busiest = np.argsort(-use.activity)[:_ROWS]
     z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _COLUMNS, axis=0)
     for row, latent in enumerate(busiest):
