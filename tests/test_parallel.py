@@ -123,7 +123,8 @@ def two_processes(folder, *batch_sizes):
     command = ['-m', 'genjax.cli', 'train', 'vae', '--hidden', '4', '--latent-dim', '2']
     np.savez(folder.with_suffix('.npz'), x=IMAGES.x)
     command += ['--data', str(folder.with_suffix('.npz')), '--run', str(folder)]
-    command += ['--steps', '1000000', '--dispatch', '5']
+    command += ['--steps', '1000000', '--dispatch', '5', '--held-out', '0.4']
+    command += ['--metrics', 'recall']
     command += ['--eval-every', '5', '--coordinator', free_address(), '--num-processes', '2']
     each = ([f'--process-id={i}', f'--batch-size={b}'] for i, b in enumerate(batch_sizes))
     return [python([*command, *words], 4, stderr=subprocess.PIPE) for words in each]
@@ -140,7 +141,9 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     step = int(load(tmp_path / 'run').state.step)
     assert step % 5 == 0
     assert all(f'SIGTERM: stopped at step {step}' in text for text in said)
-    assert [r['step'] for r in read(records)] == list(range(5, step + 1, 5))
+    found = read(records)
+    assert [r['step'] for r in found] == list(range(5, step + 1, 5))
+    assert all(any(name.startswith('heldout/recall/') for name in r) for r in found)
 
 
 @pytest.mark.parametrize(

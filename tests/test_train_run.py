@@ -76,8 +76,10 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, 'capture', crash)
+        patch.setattr('genjax.train.recorder._REDRAWN', -1)
         with pytest.raises(MemoryError):
             run_vae(tmp_path / 'run')
+    assert (tmp_path / 'run' / 'loss.png').is_file()  # It is drawn on the way.
     assert read(tmp_path / 'run' / 'metrics.jsonl')[-1]['step'] == 15
     assert load(tmp_path / 'run').state.step == 10
     assert_same_run(run_vae(tmp_path / 'run'), whole)

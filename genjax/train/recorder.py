@@ -1,6 +1,7 @@
 """What a training leaves in its run's folder, and shows."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from genjax.train.progress import Progress
 from genjax.train.views import View
 
 _PICTURES = ('samples', 'reconstructions')
+_REDRAWN = 30.0  # seconds after which curves are drawn again while training goes on
 # Not the caller's arrays: those are donated to the next dispatch.
 _copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
 
@@ -84,7 +86,7 @@ class Recorder:
                 if step > start:
                     picture.unlink()
         self.log, self.progress = Log(folder, start), Progress(start, pace.steps)
-        self.early = self._early()
+        self.early, self._drawn = self._early(), time.monotonic()
 
     def look(self, step: int, state: State) -> Callable[[], None]:
         """Draws the pictures of one step; what is returned writes them."""
@@ -121,6 +123,8 @@ class Recorder:
             if measured:
                 self.checkpoints.save(step, kept, self._monitor(record))
                 self.early = self._early()
+                if time.monotonic() - self._drawn > _REDRAWN:
+                    self._curves()
             self.progress.show(record, measured)
 
         return write
@@ -133,13 +137,17 @@ class Recorder:
         """Draws the animation and the curves of all that was recorded."""
         if frames := _pictures(self.folder / 'samples'):
             plots.timeline((path for _, path in frames), self.folder / 'timeline.gif')
-        if self.log.records:
-            plots.curves(self.log.records, self.folder / 'loss.png')
+        self._curves()
 
     def close(self) -> None:
         """Closes the log and the progress bar."""
         self.progress.close()
         self.log.close()
+
+    def _curves(self) -> None:
+        if self.log.records:
+            plots.curves(self.log.records, self.folder / 'loss.png')
+        self._drawn = time.monotonic()
 
     def _measures(self, step: int) -> bool:
         return step == self.pace.steps or step % self.eval_every == 0
