@@ -140,6 +140,8 @@ def main(
         last = until == sum(stages)
         for k in ks:
             run = learn(mnist, folder / f'k{k}', k, stages, int(until), 20 if paper else 100)
+            if int(run.state.step) > until:
+                continue  # It was measured when it was there.
             for images in [test[:curve], test][: 1 + last]:
                 print(f'k = {k}, {until} steps, {len(images)} images: {measure(run, images)}')
 

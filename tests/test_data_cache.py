@@ -1,6 +1,7 @@
 """The cache of converted images: interrupted, damaged, shared, and mapped."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -265,10 +266,31 @@ def test_workers_keep_the_limits_of_this_process(images, processes, monkeypatch)
         data.load(images, image_size=28)
 
 
-def test_a_worker_that_cannot_write_or_dies_is_a_data_error(images, processes, monkeypatch):
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='expects /dev/full, a full disk')
+def test_a_worker_that_cannot_write_is_an_os_error(images):
     block = pixels.Block(str(images), ['a/00.png'], (28, 28, 1), None, '/dev/full', 0)
     with workers.workers(1) as convert, pytest.raises(OSError, match='No space left'):
         convert(block)
+
+
+def test_a_worker_that_dies_or_is_not_there_is_a_data_error(images, processes, monkeypatch):
     monkeypatch.setattr(sys, 'executable', shutil.which('false'))
-    with pytest.raises(DataError, match=r"the end of its process between 'a/00\.png'"):
+    with pytest.raises(DataError, match=r"'a/00\.png' to 'a/14\.png', got its end with status 1"):
         data.load(images)
+    monkeypatch.setattr(sys, 'executable', str(images / 'python'))
+    with pytest.raises(DataError, match=r'expected to start .*python, got .*No such file'):
+        data.load(images)
+
+
+def test_a_worker_whose_parent_was_killed_writes_nothing(images, tmp_path, monkeypatch):
+    """Another process may have taken the lock since."""
+    monkeypatch.setattr(pixels, 'strict', contextlib.nullcontext)
+    (tmp_path / 'out').write_bytes(bytes(784))
+    block = pixels.Block(str(images), ['a/00.png'], (28, 28, 1), None, str(tmp_path / 'out'), 0)
+    lines = f'{json.dumps([Image.MAX_IMAGE_PIXELS, False])}\n{json.dumps(block)}\n'
+    parents = iter([5, 1, 5, 5])
+    monkeypatch.setattr(os, 'getppid', lambda: next(parents))
+    for written in False, True:
+        monkeypatch.setattr(sys, 'stdin', io.StringIO(lines))
+        pixels._serve()
+        assert any((tmp_path / 'out').read_bytes()) == written

@@ -191,6 +191,8 @@ def test_the_command(run, source, tmp_path, capsys):
         ({'n': 3}, 'expected 20 training and held-out images or more, got 3'),
         ({'resamples': 0}, 'expected resamples to be an integer >= 1, got 0'),
         ({'data': 'digits'}, 'expected the data of the run, got others in digits'),
+        ({'held_out': 'digits'}, 'expected no held-out data, since a share of 0.1 was held out'),
+        ({'features': 'Inception'}, "expected an extractor, 'auto' or 'pixels', got 'Inception'"),
         (
             {'features': metrics.of_function('odd', lambda x: x[:, :30].reshape(1, 3))},
             'odd: ',

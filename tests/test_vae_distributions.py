@@ -125,6 +125,23 @@ def cross_entropy(out, x):
     return t * log_expit(out) + (1 - t) * log_expit(-out)
 
 
+@pytest.mark.parametrize(('dtype', 'atol'), [(jnp.float32, 1e-6), (jnp.bfloat16, 4e-3)])
+@pytest.mark.parametrize('x', [-1.0, 0.5, 1.0])
+def test_gradients_of_bernoulli_logits(dtype, atol, x):
+    """`t - sigmoid(logit)`, also at 0, where layers that begin with zeros are, and far from it."""
+    logits = jnp.array([0.0, -0.0, 1e-30, 3.0, -3.0, 200.0, -200.0], dtype)
+
+    def total(logits):
+        out = vae.bernoulli().distribution(logits.reshape(1, -1, 1))
+        return out.log_prob(jnp.full((1, len(logits), 1), x, dtype))
+
+    assert total(logits).dtype == dtype
+    expected = (x + 1) / 2 - expit(np.float64(logits))
+    np.testing.assert_allclose(np.float64(jax.grad(total)(logits)), expected, atol=atol)
+    curvature = jax.grad(lambda logit: jax.grad(total)(logit[None])[0])(logits[0])
+    np.testing.assert_allclose(np.float64(curvature), -0.25, rtol=1e-2)
+
+
 def halves(out, low, high):
     """Location, and the bounded second half."""
     location, raw = np.split(np.float64(out), 2, axis=-1)

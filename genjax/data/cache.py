@@ -168,7 +168,8 @@ def _complete(
         if not mapped:
             with open(path, 'rb') as file:
                 file.seek(offset)
-                file.readinto(part.data)
+                if file.readinto(part.data) != part.nbytes:
+                    raise OSError(f'{path} was cut short')
         return part
 
     def work(rows, known):

@@ -1,6 +1,6 @@
 """What is wrong with data."""
 
-LARGEST = 1 << 14  # of an image's sides
+_LARGEST = 1 << 14  # of an image's sides
 
 
 class DataError(ValueError):
@@ -16,5 +16,5 @@ def check_size(size: int | None) -> None:
     Raises:
       DataError: it is refused.
     """
-    if size is not None and not (isinstance(size, int) and 1 <= size <= LARGEST):
-        raise DataError(f'expected image_size to be an integer in [1, {LARGEST}], got {size!r}')
+    if size is not None and not (isinstance(size, int) and 1 <= size <= _LARGEST):
+        raise DataError(f'expected image_size to be an integer in [1, {_LARGEST}], got {size!r}')

@@ -21,6 +21,7 @@ from genjax.data.workers import Convert, here, workers
 _SHOWN = 5  # files in a message
 # What this process converts itself, in bytes; to open a file takes as long as to decode _OPEN.
 _FEW, _OPEN = 1 << 23, 1 << 12
+_LARGE = 1 << 31  # bytes that the largest photograph takes while it is decoded
 
 
 class File(NamedTuple):
@@ -193,8 +194,9 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
 
 def _workers(files: list[File]) -> int:
     """How many processes are to convert; 0 for none but this one."""
-    small = sum(file.size + _OPEN for file in files) < _FEW
-    return 0 if small or not sys.executable else os.cpu_count() or 1
+    if not sys.executable or sum(file.size + _OPEN for file in files) < _FEW:
+        return 0
+    return max(1, min(os.cpu_count() or 1, cache.memory() // _LARGE))
 
 
 def _writer(root: Path, files: list[File], size: int | None, convert: Convert) -> cache.Convert:

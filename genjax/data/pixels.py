@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import signal
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -195,37 +195,52 @@ def convert(block: Block) -> tuple[str, dict[int, str]]:
       ValueError: an image of another size.
       OSError: the file cannot be written.
     """
+    rows, bad = _decoded(block)
+    return _written(block, rows), bad
+
+
+def _decoded(block: Block) -> tuple[list[bytes], dict[int, str]]:
     height, width, channels = block.shape
-    digest, bad = hashlib.sha256(), {}
+    rows, bad = [], {}
+    for row, name in enumerate(block.names):
+        try:
+            image = image_of(f'{block.folder}/{name}', channels, block.size)
+        except Exception as error:  # A damaged file raises a dozen kinds, by what is wrong.
+            bad[row] = reason(error)
+            rows.append(bytes(height * width * channels))
+            continue
+        if image.size != (width, height):
+            raise ValueError(f'{sizes(block.shape, (image.height, image.width))} in {name!r}')
+        rows.append(image.tobytes())
+    return rows, bad
+
+
+def _written(block: Block, rows: list[bytes]) -> str:
+    digest = hashlib.sha256()
     with open(block.file, 'r+b') as file:
         file.seek(block.start)
-        for row, name in enumerate(block.names):
-            try:
-                image = image_of(f'{block.folder}/{name}', channels, block.size)
-            except Exception as error:  # A damaged file raises a dozen kinds, by what is wrong.
-                bad[row], data = reason(error), bytes(height * width * channels)
-            else:
-                if image.size != (width, height):
-                    got = image.height, image.width
-                    raise ValueError(f'{sizes(block.shape, got)} in {name!r}')
-                data = image.tobytes()
-            digest.update(data)
-            file.write(data)
-    return digest.hexdigest(), bad
+        for row in rows:
+            digest.update(row)
+            file.write(row)
+    return digest.hexdigest()
 
 
 def _serve() -> None:
     """Answers each line, a block, by a line: its hash and its bad files, or what was wrong."""
-    from PIL import Image
+    from PIL import Image, ImageFile
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # It is for the process that asks.
-    Image.MAX_IMAGE_PIXELS = json.loads(sys.stdin.readline())
-    with strict():
+    limits = json.loads(sys.stdin.readline())
+    Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits
+    parent = os.getppid()
+    with strict(), contextlib.suppress(BrokenPipeError):
         for line in sys.stdin:
             answer: dict[str, Any]
+            block = Block(*json.loads(line))
             try:
-                mark, bad = convert(Block(*json.loads(line)))
-                answer = {'mark': mark, 'bad': list(bad.items())}
+                rows, bad = _decoded(block)
+                if os.getppid() != parent:
+                    return  # It was killed, and another process may write to the file now.
+                answer = {'mark': _written(block, rows), 'bad': list(bad.items())}
             except ValueError as error:
                 answer = {'refused': str(error)}
             except OSError as error:

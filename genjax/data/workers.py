@@ -5,10 +5,12 @@ Threads would wait for each other: Pillow gives up the interpreter's lock to dec
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from typing import Any
 
 from genjax.data import pixels
 from genjax.data.errors import DataError
@@ -38,7 +40,7 @@ def workers(count: int) -> Iterator[Convert]:
                 if worker is None:
                     worker = _started()
                     stack.callback(worker.communicate)  # The end of its input ends it.
-                return _read(_asked(worker, block), block)
+                return _read(_asked(worker, block), block, worker)
             finally:
                 free.put(worker)
 
@@ -46,12 +48,19 @@ def workers(count: int) -> Iterator[Convert]:
 
 
 def _started() -> subprocess.Popen:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
-    # Without -P the modules beside the file would take the names of Python's own.
+    # Without -P the modules beside the file would take the names of Python's own. Ctrl-C is for
+    # this process, which ends its workers.
     command = [sys.executable, '-P', pixels.__file__]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    print(json.dumps(Image.MAX_IMAGE_PIXELS), file=worker.stdin)
+    options: dict[str, Any] = {'process_group': 0} if os.name == 'posix' else {}
+    pipe = subprocess.PIPE
+    try:
+        worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, **options)
+    except OSError as error:
+        raise DataError(f'expected to start {sys.executable}, got {error}') from error
+    limits = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    print(json.dumps(limits), file=worker.stdin)
     return worker
 
 
@@ -62,12 +71,11 @@ def _asked(worker: subprocess.Popen, block: Block) -> str:
     return '' if worker.stdout is None else worker.stdout.readline()
 
 
-def _read(answer: str, block: Block) -> tuple[str, dict[int, str]]:
-    if not answer:
-        first, last = block.names[0], block.names[-1]
+def _read(answer: str, block: Block, worker: subprocess.Popen) -> tuple[str, dict[int, str]]:
+    if not answer.endswith('\n'):  # It has ended, perhaps within its answer.
         raise DataError(
-            f'{block.folder}: expected images that Pillow can read or refuse, got the end of its '
-            f'process between {first!r} and {last!r}'
+            f'{block.folder}: expected a process to convert {block.names[0]!r} to '
+            f'{block.names[-1]!r}, got its end with status {worker.wait()}'
         )
     found = json.loads(answer)
     if 'refused' in found:

@@ -41,9 +41,14 @@ def choose(features: Features, train: Dataset) -> Extractor:
       features: an extractor; 'auto' for the classifier of digits where its classes are those of the
         data, else 'pixels', principal components of the training images.
       train: what the model is trained on.
+
+    Raises:
+      RunError: another word.
     """
     if isinstance(features, Extractor):
         return features
+    if features not in ('auto', 'pixels'):
+        raise RunError(f"expected an extractor, 'auto' or 'pixels', got {features!r}")
     some = subset(train, _FITTED, jax.random.key(0))
     return metrics.default_extractor(some.x, some.y if features == 'auto' else None)
 

@@ -198,6 +198,11 @@ def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dat
       RunError: the data are not given, or not those of the run.
     """
     share, config = run.config['held_out'], run.config
+    if apart is not None and not isinstance(share, str):
+        raise RunError(
+            f'{run.folder}: expected no held-out data, since a share of {share} was held out, '
+            f'got {apart}'
+        )
     whole = _found(run, data, config['source'], config['fingerprint'])
     return (whole, held_out(run, apart)) if isinstance(share, str) else sources.split(whole, share)
 

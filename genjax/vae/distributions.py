@@ -134,7 +134,8 @@ def _sum(x: Array) -> Array:
 
 def _softplus(x: Array) -> Array:
     """`jax.nn.softplus` in three quarters of its time on a CPU; its gradient at 0 is 1/2 too."""
-    return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+    # Not `maximum`: at 0 its gradient is 1/2, and that of `abs` is 1.
+    return jnp.where(x >= 0, x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 
 @struct.dataclass
