@@ -1,7 +1,7 @@
 """The one update that every model shares."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from genjax.core.checks import check_range
 from genjax.core.types import Batch, Model, Net, Network, Player, State
+from genjax.machine import compile_once
 from genjax.parallel import like_batch
 from genjax.random import step_key, stream
 
@@ -69,9 +70,18 @@ def model(
         }
         return state.replace(step=state.step + 1, ema=averages), metrics
 
-    jitted = jax.jit(partial(_init, networks, players, tuple(decays)))
-    # Copied outside of jit too: a jitted function may hand its caller's key back as it is.
-    return Model(lambda key: jax.tree.map(jnp.copy, jitted(key)), jax.jit(train_step))
+    make = partial(_init, networks, players, tuple(decays))
+    inside = jax.jit(make)
+    # Asked for when it is wanted: a model may be built before its devices are chosen.
+    at_once = cache(lambda: jax.jit(make, compiler_options=compile_once()))
+
+    def init(key):
+        # JAX refuses compiler options inside another program.
+        made = inside if isinstance(key, jax.core.Tracer) else at_once()
+        # Copied outside of jit too: a jitted function may hand its caller's key back as it is.
+        return jax.tree.map(jnp.copy, made(key))
+
+    return Model(init, jax.jit(train_step))
 
 
 def _check(name, player):

@@ -180,8 +180,7 @@ def _complete(
         read(rows, offset)
         return rows, mark, bad
 
-    marks: list[str] = []
-    unreadable = Unreadable()
+    marks, unreadable = list[str](), Unreadable()
     pool = ThreadPoolExecutor(threads)
     bar = tqdm(total=n, unit='image', desc='converting', delay=1, disable=None)
     try:

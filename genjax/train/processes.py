@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from genjax import parallel
 from genjax.core import State
+from genjax.machine import compile_once
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.errors import RunError, check_integers
 from genjax.train.logs import RECORDS
@@ -61,7 +62,8 @@ def start(model: Any, seed: int, mesh: Mesh, checkpoints: Checkpoints) -> State:
     state = jax.eval_shape(model.init, key)
     shardings = parallel.state_shardings(state, mesh)
     if latest is None:
-        return jax.jit(model.init, out_shardings=shardings)(key)
+        init = jax.jit(model.init, out_shardings=shardings, compiler_options=compile_once())
+        return init(key)
     return checkpoints.restore(latest, jax.tree.map(_lying, state, shardings))
 
 
