@@ -5,24 +5,24 @@
 Three hidden layers of 128 in both players, Adam 1e-3 with b1 = 0.5, batches of 256, all seeds at
 once by `vmap`. 2,500 samples of each; modes as VEEGAN and PacGAN count them (`metrics.grid`).
 
-Reached with `--steps 3000` (1.5 to 4 minutes a row on two cores that did other things too): modes of
-25, the median over five seeds with their range; and the KL of the modes to even ones, in nats.
+Reached with `--steps 3000` (1.5 to 4 minutes a row on two busy cores): modes of 25, the median over
+five seeds with their range; and the mean KL of the modes to even ones, in nats.
 
-    | objective | none | WGAN-GP | R1 | R1 and R2 |
-    |---|---|---|---|---|
-    | minimax | 17 (8 to 24) 0.23 | 4 (0 to 5) 1.09 | 24 (22 to 25) 0.02 | 22 (17 to 25) 0.07 |
-    | non_saturating | 14 (7 to 20) 0.37 | 0 (0 to 1) 2.61 | 24 (17 to 25) 0.03 | 24 (19 to 25) 0.04 |
-    | least_squares | 14 (10 to 19) 0.70 | 3 (0 to 8) 1.41 | 24 (22 to 25) 0.01 | 24 (23 to 25) 0.01 |
-    | hinge | 16 (13 to 22) 0.28 | 0 (0 to 7) 2.18 | 15 (13 to 23) 0.20 | 17 (14 to 25) 0.10 |
-    | relativistic | 19 (17 to 22) 0.21 | 0 (0 to 4) 2.45 | 23 (22 to 25) 0.01 | 24 (22 to 25) 0.02 |
-    | wasserstein | 0 (0 to 1) 2.51 | 2 (1 to 4) 2.28 | 15 (11 to 20) 0.27 | 15 (13 to 22) 0.19 |
+| objective | none | WGAN-GP | R1 | R1 and R2 |
+|---|---|---|---|---|
+| minimax | 17 (8 to 24) 0.23 | 4 (0 to 5) 1.09 | 24 (22 to 25) 0.02 | 22 (17 to 25) 0.07 |
+| non_saturating | 14 (7 to 20) 0.37 | 0 (0 to 1) 2.61 | 24 (17 to 25) 0.03 | 24 (19 to 25) 0.04 |
+| least_squares | 14 (10 to 19) 0.70 | 3 (0 to 8) 1.41 | 24 (22 to 25) 0.01 | 24 (23 to 25) 0.01 |
+| hinge | 16 (13 to 22) 0.28 | 0 (0 to 7) 2.18 | 15 (13 to 23) 0.20 | 17 (14 to 25) 0.10 |
+| relativistic | 19 (17 to 22) 0.21 | 0 (0 to 4) 2.45 | 23 (22 to 25) 0.01 | 24 (22 to 25) 0.02 |
+| wasserstein | 0 (0 to 1) 2.51 | 2 (1 to 4) 2.28 | 15 (11 to 20) 0.27 | 15 (13 to 22) 0.19 |
 
-Without a penalty all lose modes, and one seed says little: minimax finds 8 or 24. R1 brings those whose
-loss bends (minimax, non-saturating, least squares, relativistic) to all but one in the median, and
-evenly; R2 beside it changes little here. Hinge and Wasserstein, which are straight, gain less. WGAN-GP
-holds the critic's slope near 1, and modes are 0.01 wide: in 3,000 steps of one critic update each,
-samples have not left the space between the centres (the paper takes five). Few samples are within
-three of the small standard deviations of a centre, 20% at most: this training is short.
+Without a penalty all lose modes, and one seed says little: minimax finds 8 or 24. R1 brings those
+whose loss bends (minimax, non-saturating, least squares, relativistic) to all but one or two in the
+median, and evenly; R2 beside it changes little. Hinge and Wasserstein, which are straight, gain
+less. WGAN-GP holds the critic's slope near 1 where modes are 0.01 wide, and the critic is updated
+once a step here, five times in the paper: after 3,000 steps 3% of the samples at most are within
+three standard deviations of a centre. That share is 20% at best: this training is short.
 """
 
 import argparse
