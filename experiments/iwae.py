@@ -1,13 +1,35 @@
 """IWAE's Table 1 with one stochastic layer (Burda et al. 2016, https://arxiv.org/abs/1509.00519).
 
-    python -m experiments.iwae --mnist FOLDER --folder runs/iwae    (on 2 cores, see below)
+    python -m experiments.iwae --mnist FOLDER --folder runs/iwae    (45 minutes on 2 cores)
     python -m experiments.iwae --mnist FOLDER --folder runs/iwae_full --paper    (an accelerator)
 
 FOLDER holds MNIST's four idx files. The network is 784-200-200-z50 with tanh and a mirrored decoder
 whose output starts at the training mean; pixels are drawn anew for each batch, those of the 10,000
 test images once. NLL by 5,000 importance samples. `--paper` is the paper's protocol: batches of 20
 of 59,600 images, the eight learning rates for 3^(i-1) epochs each, 9.8 million steps. Without it
-the eight rates take equal shares of the steps, and batches are of 100.
+the eight rates take equal shares of 32,000 steps of batches of 100.
+
+Reached by those (one seed, jax 0.10.2; about an hour of two Zen 3 cores, 85 ms a step with k = 50):
+nats, on the first 500 test images, and at last on all, +- 0.25 over the images and less than
+0.01 by the samples.
+
+| steps | k = 1 | k = 5 | k = 50 |
+|---|---|---|---|
+| 4,000 | 99.57 | 97.52 | 96.37 |
+| 8,000 | 95.77 | 93.89 | 92.74 |
+| 12,000 | 94.05 | 92.15 | 90.98 |
+| 16,000 | 93.08 | 91.23 | 90.15 |
+| 20,000 | 92.46 | 90.61 | 89.51 |
+| 24,000 | 92.06 | 90.21 | 89.19 |
+| 28,000 | 91.86 | 89.94 | 88.94 |
+| 32,000 | 91.65 | 89.78 | 88.75 |
+| 32,000, all images | 93.18 | 91.27 | 90.26 |
+| `abdulfatir/IWAE-tensorflow`, 400,000 | 90.26 | 88.49 | 87.34 |
+| the paper, 9.8 million steps of 20 | 86.76 | 85.54 | 84.78 |
+
+It stands about 3 nats above the figures of twelve times the steps; k = 5 gains 1.91 on k = 1 and
+k = 50 another 1.01, 1.77 and 1.15 there. (The code of that row has grey pixels as targets, and
+averages log p(x | z) over the samples before it weighs them: it is not quite the same quantity.)
 """
 
 from pathlib import Path
