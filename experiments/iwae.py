@@ -47,6 +47,7 @@ from genjax.images import scale
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
 from genjax.optim import adam
 from genjax.train import Run, train
+from genjax.train.evidence import in_pieces
 
 HIDDEN, LATENT, SAMPLES = (200, 200), 50, 5000
 RATES = [1e-4 * round(10 ** (1 - i / 7), 1) for i in range(8)]
@@ -107,14 +108,12 @@ def measure(run: Run, images: Array, samples: int = SAMPLES) -> metrics.NLL:
       images: binary.
       samples: of each image.
     """
-    found = [
-        run.model.importance_sampling(
-            run.state, jax.random.fold_in(jax.random.key(2), first), {'x': batch}, k=samples
-        )
-        for first in range(0, len(images), IMAGES)
-        if len(batch := images[first : first + IMAGES])
-    ]
-    return metrics.nll(jax.tree.map(lambda *leaves: np.concatenate(leaves), *found))
+
+    def one(rows, x):
+        key = jax.random.fold_in(jax.random.key(2), rows[0])
+        return run.model.importance_sampling(run.state, key, {'x': x}, k=samples)
+
+    return metrics.nll(in_pieces(one, np.arange(len(images)), images, size=IMAGES))
 
 
 def learn(
