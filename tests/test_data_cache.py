@@ -1,10 +1,8 @@
 """The cache of converted images: interrupted, damaged, shared, and mapped."""
 
 import contextlib
-import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from filelock import FileLock
 from PIL import Image
 
 from genjax import data
-from genjax.data import DataError, cache, folder, pixels, workers
+from genjax.data import DataError, cache, folder
 from genjax.train import held_out, load, train
 
 N, BLOCK = 60, 8
@@ -25,14 +23,12 @@ N, BLOCK = 60, 8
 SLOW = f"""
 import sys, time
 from genjax import data
-from genjax.data import cache, folder, workers
-cache.BLOCK, folder._FEW = {BLOCK}, int(sys.argv[2])
-def slow(function):
-    def slowed(*arguments):
-        time.sleep(0.25)
-        return function(*arguments)
-    return slowed
-folder.here, workers._asked = slow(folder.here), slow(workers._asked)
+from genjax.data import cache, folder
+cache.BLOCK, decode = {BLOCK}, folder.decode
+def slow(*arguments):
+    time.sleep(0.03)
+    return decode(*arguments)
+folder.decode = slow
 data.load(sys.argv[1])
 """
 
@@ -57,15 +53,14 @@ def images(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The files that are decoded, as they are."""
-    files, image_of = [], pixels.image_of
+    """The files that are read to be decoded, as they are."""
+    files, content = [], folder._content
 
-    def watched(path, *arguments):
+    def watched(path):
         files.append(os.path.basename(path))
-        return image_of(path, *arguments)
+        return content(path)
 
-    for module in (pixels, folder):
-        monkeypatch.setattr(module, 'image_of', watched)
+    monkeypatch.setattr(folder, '_content', watched)
     return files
 
 
@@ -143,10 +138,9 @@ def test_a_damaged_cache_is_mended(place, images, name, change):
         assert data.fingerprint(found) == data.fingerprint(expected)
 
 
-@pytest.mark.parametrize('few', [1 << 30, 0], ids=['here', 'by workers'])
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])
-def test_a_conversion_that_was_ended_goes_on(place, images, decoded, monkeypatch, number, few):
-    command = [sys.executable, '-c', SLOW, str(images), str(few)]
+def test_a_conversion_that_was_ended_goes_on(place, images, decoded, monkeypatch, number):
+    command = [sys.executable, '-c', SLOW, str(images)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 60
         while not any(p.read_bytes().count(b'\n') > 1 for p in place.rglob('blocks.txt')):
@@ -237,60 +231,21 @@ def test_a_run_on_a_folder_finds_its_images_again(images, tmp_path, monkeypatch)
     same(*(r.state.nets['decoder'].params['Dense_0'] for r in (run, streamed)))
 
 
-@pytest.fixture
-def processes(monkeypatch):
-    """Workers convert, also where there is little to do."""
-    monkeypatch.setattr(folder, '_FEW', 0)
-
-
-def test_workers_convert_as_this_process_does(place, images, monkeypatch, processes):
-    (images / 'b' / '07.png').write_bytes(b'no image')
-    Image.new('I;16', (28, 28), 300).save(images / 'a' / '02.png')
-    with pytest.raises(DataError, match=r"07\.png': no PNG, JPEG or WebP"):
-        data.load(images, image_size=20)
-    (images / 'b' / '07.png').unlink()
-    other = data.load(images, image_size=20)
-    monkeypatch.setattr(folder, '_FEW', 1 << 30)
-    monkeypatch.setenv('GENJAX_DATA_CACHE', str(place / 'other'))
-    here = data.load(images, image_size=20)
-    np.testing.assert_array_equal(other.x, here.x)
-    assert data.fingerprint(other) == data.fingerprint(here)
-
-
-def test_workers_keep_the_limits_of_this_process(images, processes, monkeypatch):
-    Image.new('RGB', (40, 28)).save(images / 'a' / '02.png')
-    with pytest.raises(DataError, match=r"one size.*got 28x28 and 40x28 in 'a/02.png'"):
-        data.load(images)
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
-    with pytest.raises(DataError, match=r"02.png': Image size \(1120 pixels\) exceeds limit"):
-        data.load(images, image_size=28)
-
-
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='expects /dev/full, a full disk')
-def test_a_worker_that_cannot_write_is_an_os_error(images):
-    block = pixels.Block(str(images), ['a/00.png'], (28, 28, 1), None, '/dev/full', 0)
-    with workers.workers(1) as convert, pytest.raises(OSError, match='No space left'):
-        convert(block)
+@pytest.mark.parametrize('share', [0.25, 0.0], ids=['in memory', 'mapped'])
+def test_a_full_disk_is_a_data_error(place, images, monkeypatch, share):
+    data.load(images)
+    path = only(place, 'images.npy')
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    opened = open
 
+    def full(name, *options, **more):
+        written = str(name) == str(path) and options == ('r+b',)
+        return opened('/dev/full' if written else name, *options, **more)
 
-def test_a_worker_that_dies_or_is_not_there_is_a_data_error(images, processes, monkeypatch):
-    monkeypatch.setattr(sys, 'executable', shutil.which('false'))
-    with pytest.raises(DataError, match=r"'a/00\.png' to 'a/14\.png', got its end with status 1"):
+    monkeypatch.setattr(cache, 'SHARE', share)
+    monkeypatch.setattr(cache, 'open', full, raising=False)
+    with pytest.raises(DataError, match=r'expected a cache to read and write, got .*No space left'):
         data.load(images)
-    monkeypatch.setattr(sys, 'executable', str(images / 'python'))
-    with pytest.raises(DataError, match=r'expected to start .*python, got .*No such file'):
-        data.load(images)
-
-
-def test_a_worker_whose_parent_was_killed_writes_nothing(images, tmp_path, monkeypatch):
-    """Another process may have taken the lock since."""
-    monkeypatch.setattr(pixels, 'strict', contextlib.nullcontext)
-    (tmp_path / 'out').write_bytes(bytes(784))
-    block = pixels.Block(str(images), ['a/00.png'], (28, 28, 1), None, str(tmp_path / 'out'), 0)
-    lines = f'{json.dumps([Image.MAX_IMAGE_PIXELS, False])}\n{json.dumps(block)}\n'
-    parents = iter([5, 1, 5, 5])
-    monkeypatch.setattr(os, 'getppid', lambda: next(parents))
-    for written in False, True:
-        monkeypatch.setattr(sys, 'stdin', io.StringIO(lines))
-        pixels._serve()
-        assert any((tmp_path / 'out').read_bytes()) == written

@@ -71,6 +71,11 @@ def bomb(folder):
     (folder / 'c.png').write_bytes(content)
 
 
+def huge(folder):
+    (folder / 'c.jpg').touch()
+    os.truncate(folder / 'c.jpg', (1 << 30) + 1)
+
+
 BAD_FILES = {
     'truncated': (truncated, r"'c.jpg': .*truncated"),
     'text': (lambda f: (f / 'c.png').write_text('not found'), "'c.png': no PNG, JPEG or WebP"),
@@ -93,6 +98,7 @@ BAD_FILES = {
         lambda f: (f / 'c.png').symlink_to(f / 'nothing'),
         "'c.png': a link to what is no file",
     ),
+    'more than a GiB': (huge, r"'c.jpg': 1073741825 bytes, of at most 1073741824"),
     'a pipe': (lambda f: os.mkfifo(f / 'c.png'), "'c.png': no regular file"),
 }
 
@@ -144,12 +150,14 @@ def test_archives_are_to_be_unpacked(tmp_path, name):
         data.load(tmp_path / name)
 
 
-@pytest.mark.parametrize('suffix', ['png', 'jpg', 'webp'])
-def test_damage_is_a_data_error_or_an_image(tmp_path, suffix):
+@pytest.mark.parametrize(
+    ('suffix', 'turned'), [('png', True), ('jpg', True), ('jpg', False), ('webp', True)]
+)
+def test_damage_is_a_data_error_or_an_image(tmp_path, suffix, turned):
     path, rng = tmp_path / f'a.{suffix}', np.random.default_rng(1)
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(COLOUR).save(path, exif=exif)
+    Image.fromarray(COLOUR).save(path, **({'exif': exif} if turned else {}))
     whole, refused = path.read_bytes(), 0
     cuts = [whole[:length] for length in rng.integers(0, len(whole), 12)]
     for _ in range(40):

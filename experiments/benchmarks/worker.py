@@ -48,12 +48,15 @@ def answer(tasks: dict, request: dict) -> dict:
         build = getattr(importlib.import_module(f'{__package__}.{module}'), function)
         tasks[request['build']] = task = build(**request['options'])
         task.run()  # The first run may still compile, or make threads.
+        task.undo()
         return {'facts': dict(task.facts), 'work': task.work}
     if 'run' in request:
         task = tasks[request['run']]
         start = time.perf_counter()
         task.run()
-        return {'seconds': (time.perf_counter() - start) / task.work}
+        seconds = time.perf_counter() - start
+        task.undo()
+        return {'seconds': seconds / task.work}
     if 'drop' in request:
         tasks.pop(request['drop'], None)
         return {}

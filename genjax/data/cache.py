@@ -30,7 +30,7 @@ _LINE = re.compile('([0-9]+) ([0-9a-f]{64})')
 
 Shape = tuple[int, int, int, int]
 Unreadable = dict[int, str]
-Convert = Callable[[range, Shape, Path, int], tuple[str, Unreadable]]
+Fill = Callable[[range, UInt8[np.ndarray, 'rows h w c']], Unreadable]
 
 
 class Kept(NamedTuple):
@@ -60,7 +60,7 @@ def kept(
     folder: Path,
     facts: dict[str, Any],
     shape: Callable[[], Shape],
-    convert: Convert,
+    fill: Fill,
     threads: int,
 ) -> Kept:
     """The images of a folder of the cache; blocks that are not whole are converted first.
@@ -72,8 +72,8 @@ def kept(
       folder: in a folder that belongs to the source; made if need be.
       facts: for the manifest, JSON values.
       shape: says `(n, h, w, c)`; only asked where not all is there.
-      convert: `(rows, shape, file, offset)`, writes the images of some rows; says the hash of their
-        bytes, and which it could not make.
+      fill: `(rows, images)`, makes the images of some rows; says why it could not make a row,
+        which it leaves black.
       threads: that call it.
 
     Raises:
@@ -88,7 +88,7 @@ def kept(
             small = stored.nbytes <= SHARE * memory()
             images = np.empty(stored.shape, np.uint8) if small else stored
             if small or not trusted:  # What is read anyway is checked anyway.
-                hashes, bad = _complete(folder, images, stored.offset, written, convert, threads)
+                hashes, bad = _complete(folder, images, stored.offset, written, fill, threads)
             if not bad and not (trusted and hashes == written):
                 _finish(folder, facts, hashes)
             if not bad:
@@ -147,54 +147,46 @@ def _written(folder: Path) -> tuple[list[str], bool]:
 
 
 def _complete(
-    folder: Path,
-    images: np.ndarray,
-    start: int,
-    hashes: list[str],
-    convert: Convert,
-    threads: int,
+    folder: Path, images: np.ndarray, start: int, hashes: list[str], fill: Fill, threads: int
 ) -> tuple[list[str], Unreadable]:
     """Converts the blocks whose bytes do not have their hash, and returns the hashes of all.
 
-    Images that are not mapped are filled from the file.
+    Images that are not mapped are filled.
     """
     from tqdm import tqdm
 
-    n, path, mapped = len(images), folder / _IMAGES, isinstance(images, np.memmap)
+    n, path = len(images), folder / _IMAGES
     blocks = [range(n)[first : first + BLOCK] for first in range(0, n, BLOCK)]
+    hashes = [*hashes, *[''] * len(blocks)][: len(blocks)]
 
-    def read(rows, offset):
+    def work(rows: range, known: str) -> tuple[str, Unreadable]:
         part = images[rows.start : rows.stop]
-        if not mapped:
-            with open(path, 'rb') as file:
-                file.seek(offset)
-                if file.readinto(part.data) != part.nbytes:
-                    raise OSError(f'{path} was cut short')
-        return part
-
-    def work(rows, known):
-        offset = start + rows.start * images[0].nbytes
-        if known and known == _hash(read(rows, offset)):
-            return rows, known, None
-        mark, bad = convert(rows, images.shape, path, offset)
-        read(rows, offset)
-        return rows, mark, bad
+        part = np.empty(part.shape, np.uint8) if isinstance(images, np.memmap) else part
+        with open(path, 'r+b') as file:
+            file.seek(start + rows.start * images[0].nbytes)
+            if known and file.readinto(part.data) == part.nbytes and known == _hash(part):
+                return known, {}
+            bad = fill(rows, part)
+            file.seek(start + rows.start * images[0].nbytes)
+            file.write(part.data)
+        return _hash(part), bad
 
     marks, unreadable = list[str](), Unreadable()
     pool = ThreadPoolExecutor(threads)
     bar = tqdm(total=n, unit='image', desc='converting', delay=1, disable=None)
     try:
         with bar, open(folder / _BLOCKS, 'a') as lines:
-            for rows, mark, bad in pool.map(work, blocks, [*hashes, *[''] * len(blocks)]):
-                marks.append(mark)
-                if bad == {}:  # Who dies before this line has lost the block.
-                    lines.write(f'{len(marks) - 1} {mark}\n')
+            for mark, bad in pool.map(work, blocks, hashes):
+                block = len(marks)
+                if mark != hashes[block] and not bad:  # Who dies before has lost the block.
+                    lines.write(f'{block} {mark}\n')
                     lines.flush()
-                unreadable |= bad or {}
-                bar.update(len(rows))
+                marks.append(mark)
+                unreadable |= bad
+                bar.update(len(blocks[block]))
     finally:
         pool.shutdown(cancel_futures=True)
-    if mapped:  # What is loaded whole is checked each time.
+    if isinstance(images, np.memmap):  # What is loaded whole is checked each time.
         with open(path, 'r+b') as file:
             os.fsync(file.fileno())
     return marks, unreadable

@@ -4,9 +4,8 @@ import hashlib
 import json
 import mimetypes
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +14,11 @@ import numpy as np
 from genjax.data import cache
 from genjax.data.dataset import Dataset, select
 from genjax.data.errors import DataError, check_size
-from genjax.data.pixels import SUFFIXES, Block, image_of, is_colour, strict
-from genjax.data.workers import Convert, here, workers
+from genjax.data.pixels import SUFFIXES, decode, is_colour, reason, sizes, strict
 
 _SHOWN = 5  # files in a message
-# What this process converts itself, in bytes; to open a file takes as long as to decode _OPEN.
-_FEW, _OPEN = 1 << 23, 1 << 12
-_LARGE = 1 << 31  # bytes that the largest photograph takes while it is decoded
+_LARGEST = 1 << 30  # bytes of a file
+_DECODED = 1 << 31  # bytes that the largest photograph takes while it is decoded
 
 
 class File(NamedTuple):
@@ -87,14 +84,13 @@ def read_folder(
     source = {'source': str(root), 'image_size': image_size}
     facts = {**source, 'classes': classes, 'files': files}
     folder = cache.place() / f'{root.name[:40]}-{_digest(source)}' / _digest(facts)
-    count = _workers(files)
-    with strict(), workers(count) if count else nullcontext(here) as convert:
+    with strict():
         images, bad, mark = cache.kept(
             folder,
             facts,
             lambda: (len(files), *_shape(root, files, image_size)),
-            _writer(root, files, image_size, convert),
-            max(1, count),
+            _filler(root, files, image_size),
+            max(1, min(os.cpu_count() or 1, cache.memory() // _DECODED)),
         )
     if len(bad) == len(files):
         raise _unreadable(root, {files[row].name: why for row, why in bad.items()}, len(files))
@@ -160,7 +156,10 @@ def _unfit(root: Path, entry: os.DirEntry) -> str | None:
         if not target.is_file():
             return 'a link to what is no file'
     if _is_image(entry):
-        return None if entry.is_file() else 'no regular file'
+        if not entry.is_file():
+            return 'no regular file'
+        size = entry.stat().st_size
+        return f'{size} bytes, of at most {_LARGEST}' if size > _LARGEST else None
     kind = mimetypes.guess_type(entry.name)[0] or ''
     return f'an image of another kind ({kind})' if kind.startswith('image/') else None
 
@@ -186,28 +185,37 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
     for file in files:
         with suppress(Exception):  # What cannot be read is told when all are converted.
             path = root / file.name
-            shape = shape or image_of(path, 3).size[::-1]
+            shape = shape or decode(_content(str(path)), 3).shape[:2]
             if is_colour(path):
                 return *shape, 3
     return *(shape or (1, 1)), 1
 
 
-def _workers(files: list[File]) -> int:
-    """How many processes are to convert; 0 for none but this one."""
-    if not sys.executable or sum(file.size + _OPEN for file in files) < _FEW:
-        return 0
-    return max(1, min(os.cpu_count() or 1, cache.memory() // _LARGE))
+def _filler(root: Path, files: list[File], size: int | None) -> cache.Fill:
+    """Decodes files of the dataset; those that cannot be read are black."""
+
+    def fill(rows, images):
+        bad = {}
+        for row, image in zip(rows, images, strict=True):
+            try:
+                found = decode(_content(f'{root}/{files[row].name}'), image.shape[-1], size)
+            except Exception as error:  # A damaged file raises a dozen kinds, by what is wrong.
+                bad[row] = reason(error)
+                found = np.zeros_like(image)
+            if found.shape != image.shape:
+                what = sizes(image.shape, found.shape)
+                raise DataError(f'{root}: {what} in {files[row].name!r}')
+            image[:] = found
+        return bad
+
+    return fill
 
 
-def _writer(root: Path, files: list[File], size: int | None, convert: Convert) -> cache.Convert:
-    """Converts rows of the dataset; those that cannot be read are black."""
-
-    def write(rows, shape, file, offset):
-        names = [files[row].name for row in rows]
-        mark, bad = convert(Block(str(root), names, shape[1:], size, str(file), offset))
-        return mark, {rows[i]: why for i, why in bad.items()}
-
-    return write
+def _content(path: str) -> bytes:
+    # At each call of the system another thread may take the interpreter's lock, and has to wait
+    # for it afterwards: unbuffered there are fewer, and two threads on small files gain a half.
+    with open(path, 'rb', buffering=0) as file:
+        return file.read()
 
 
 def _unreadable(root: Path, bad: dict[str, str], count: int) -> DataError:

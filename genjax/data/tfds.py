@@ -1,7 +1,6 @@
 """Data sets of TensorFlow Datasets, read without TensorFlow."""
 
 import importlib.util
-import io
 import os
 import re
 from pathlib import Path
@@ -117,7 +116,7 @@ def _read(
             raise DataError(f'{source}: expected whole records, got {_line(error)}') from error
         for row, example in enumerate(chunk, start):
             try:
-                pixels = decode(io.BytesIO(example[image]), channels, size)
+                pixels = decode(example[image], channels, size)
             except Exception as error:
                 raise DataError(f'{source}: image {row}: {reason(error)}') from error
             x = np.zeros((n, *pixels.shape), np.uint8) if x is None else x
