@@ -8,10 +8,17 @@ import jax
 import pytest
 
 from genjax.machine import own_process
+from tests import compiler
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
 own_process()
+compiler.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    compiler.hurry(item.get_closest_marker('usual_compiler') is None)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from genjax import data
 MNIST = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'mnist'
 
 
+@pytest.mark.usual_compiler
 @pytest.mark.skipif(not MNIST.is_dir(), reason=f'expects the idx files of MNIST in {MNIST}')
 def test_the_example_vae_reaches_its_test_loss_on_mnist(tmp_path):
     """105.6 after ten epochs (two public logs: 105.59 and 105.56)."""

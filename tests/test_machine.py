@@ -38,6 +38,7 @@ def answer(code):
     return done.stdout.strip()
 
 
+@pytest.mark.usual_compiler
 @glibc
 def test_a_tuned_allocator_saves_page_faults():
     plain, tuned = (int(answer(FAULTS.format(tuned=tuned))) for tuned in (False, True))

@@ -89,6 +89,7 @@ def test_the_classifier_of_digits_is_the_file_and_names_held_out_digits():
         assert float(file.metadata()['mnist_test_accuracy'].split()[0]) >= 0.985
 
 
+@pytest.mark.usual_compiler
 @pytest.mark.skipif(not MNIST.is_dir(), reason='the MNIST files are not beside the repository')
 def test_the_classifier_of_digits_names_those_of_mnists_test_set():
     test = data.from_idx(MNIST / 't10k-images-idx3-ubyte.gz')

@@ -187,6 +187,7 @@ def test_images_are_resized_as_in_tensorflow_1(shape):
     np.testing.assert_allclose(found, naive_resize(images, 13), atol=1e-3)
 
 
+@pytest.mark.usual_compiler
 def test_images_come_as_bytes():
     floats = np.random.default_rng(0).uniform(-1.1, 1.1, (2, 20, 30, 3)).astype(np.float32)
     prepared = jax.jit(prepare)

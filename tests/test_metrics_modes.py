@@ -136,6 +136,7 @@ def test_names_of_stacked_images_are_their_labels():
         metrics.stacked_coverage(reader(), stacked.x[..., :2])
 
 
+@pytest.mark.usual_compiler
 def test_real_digits_have_a_figure_of_their_own():
     """The classifier misnames some triples of held-out digits, thrice as many as digits."""
     _, held_out = data.split(data.digits())

@@ -23,6 +23,7 @@ from genjax.train.figures import (
 )
 from genjax.train.run import divided
 
+pytestmark = pytest.mark.usual_compiler
 DIGITS = data.digits()
 ORDER = np.random.default_rng(0).permutation(DIGITS.size)
 # What the run knows, and other images of the same distribution.

@@ -106,6 +106,7 @@ def test_what_is_mapped_from_a_file_is_streamed(tmp_path, monkeypatch):
     assert_same_run(one, train('vae', IMAGES.x, **options))
 
 
+@pytest.mark.usual_compiler
 def test_a_gan_is_continued_as_exactly_wherever_its_data_are(tmp_path, monkeypatch):
     tiny = {'width': 2, 'latent_dim': 3, 'num_classes': 3, 'n_critic': 2}
     options = {**PACE, 'eval_every': 5, **tiny}

@@ -1,0 +1,51 @@
+"""A compiler in a hurry, since most of a test's time is the compiler's and most programs run once.
+
+It makes them in a quarter of the time: at its lowest level, and without the newer emitters of
+fusions. What is about the bits, the work or the time of usual programs, or computes for long, is
+marked `usual_compiler`.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import jax
+from jax._src import compiler
+
+_HURRIED = {'xla_backend_optimization_level': 0, 'xla_cpu_use_fusion_emitters': False}
+# Other processes are told by their environment. This one has read it when it knows its devices.
+_FLAGS = ' '.join(f'--{name}={str(value).lower()}' for name, value in _HURRIED.items())
+_GIVEN = os.environ.get('XLA_FLAGS', '')
+_options_of = compiler.get_compile_options
+_hurries = False
+
+
+def _options(*args, **kwargs):
+    options = _options_of(*args, **kwargs)
+    if _hurries:
+        options.env_option_overrides += list(_HURRIED.items())
+    return options
+
+
+def install() -> None:
+    """To be called once; JAX has no public setting for all that it compiles."""
+    jax.devices()
+    compiler.get_compile_options = _options
+
+
+def hurry(whether: bool) -> None:
+    """Here and in the processes that are started from now on."""
+    global _hurries
+    _hurries = whether
+    os.environ['XLA_FLAGS'] = f'{_GIVEN} {_FLAGS}' if whether else _GIVEN
+
+
+@contextlib.contextmanager
+def usual() -> Iterator[None]:
+    """What is compiled here is what a user's is."""
+    before = _hurries
+    hurry(False)
+    try:
+        yield
+    finally:
+        hurry(before)
