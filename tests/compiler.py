@@ -23,7 +23,8 @@ _hurries = False
 def _options(*args, **kwargs):
     options = _options_of(*args, **kwargs)
     if _hurries:
-        options.env_option_overrides += list(_HURRIED.items())
+        # A program's own options come last, and win.
+        options.env_option_overrides = [*_HURRIED.items(), *options.env_option_overrides]
     return options
 
 
@@ -35,6 +36,12 @@ def install() -> None:
 
 def hurry(whether: bool) -> None:
     """Here and in the processes that are started from now on."""
+    if whether != _hurries:
+        jax.clear_caches()  # Or programs of one kind would serve where the other is meant.
+        _set(whether)
+
+
+def _set(whether: bool) -> None:
     global _hurries
     _hurries = whether
     os.environ['XLA_FLAGS'] = f'{_GIVEN} {_FLAGS}' if whether else _GIVEN
@@ -44,8 +51,8 @@ def hurry(whether: bool) -> None:
 def usual() -> Iterator[None]:
     """What is compiled here is what a user's is."""
     before = _hurries
-    hurry(False)
+    _set(False)
     try:
         yield
     finally:
-        hurry(before)
+        _set(before)
