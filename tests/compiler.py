@@ -7,22 +7,23 @@ the time of usual programs, or computes for long, is marked `usual_compiler`.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import jax
 from jax._src import compiler
 
-_HURRIED = {'xla_backend_optimization_level': 0, 'xla_cpu_use_fusion_emitters': False}
+_LOW = {'xla_backend_optimization_level': 0}
+_HURRIED = {**_LOW, 'xla_cpu_use_fusion_emitters': False}
+_USUAL: Mapping[str, int | bool] = {}
 _GIVEN = os.environ.get('XLA_FLAGS', '')
 _options_of = compiler.get_compile_options
-_hurries = False
+_chosen = _USUAL
 
 
 def _options(*args, **kwargs):
     options = _options_of(*args, **kwargs)
-    if _hurries:
-        # A program's own options come last, and win.
-        options.env_option_overrides = [*_HURRIED.items(), *options.env_option_overrides]
+    # A program's own options come last, and win.
+    options.env_option_overrides = [*_chosen.items(), *options.env_option_overrides]
     return options
 
 
@@ -38,25 +39,31 @@ def install() -> None:
 
 def hurry(whether: bool) -> None:
     """Here and in the processes that are started from now on."""
-    if whether != _hurries:
+    wanted = _HURRIED if whether else _USUAL
+    if wanted is not _chosen:
         jax.clear_caches()  # Or programs of one kind would serve where the other is meant.
-        _set(whether)
-
-
-def _set(whether: bool) -> None:
-    global _hurries
-    _hurries = whether
-    # Other processes read this when they start, as this one did.
-    flags = [f'--{name}={str(value).lower()}' for name, value in _HURRIED.items()]
-    os.environ['XLA_FLAGS'] = ' '.join([_GIVEN, *flags]) if whether else _GIVEN
+        _choose(wanted)
 
 
 @contextlib.contextmanager
-def usual() -> Iterator[None]:
-    """What is compiled here is what a user's is."""
-    before = _hurries
-    _set(False)
+def usual_fusions() -> Iterator[None]:
+    """Programs are compiled at the lowest level, but their scans have the bits of a user's."""
+    before = _chosen
+    _choose(_LOW)
     try:
         yield
     finally:
-        _set(before)
+        _choose(before)
+
+
+def _choose(options: Mapping[str, int | bool]) -> None:
+    global _chosen
+    _chosen = options
+    # Other processes read this when they start, as this one did.
+    flags = [f'--{name}={str(value).lower()}' for name, value in options.items()]
+    os.environ['XLA_FLAGS'] = ' '.join([_GIVEN, *flags])
+
+
+def flags_of(devices: int) -> str:
+    """`XLA_FLAGS` of a process with virtual devices that compiles as this one."""
+    return f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={devices}'

@@ -11,6 +11,7 @@ import pytest
 
 from genjax.nn.bilinear import Geometry, best_tile
 from genjax.nn.conv import conv, conv_transpose
+from tests.compiler import flags_of
 
 FUNCTIONS = [conv, conv_transpose]
 
@@ -196,7 +197,7 @@ SHARDED = """
 
 
 def test_a_sharded_batch_stays_where_it_is(monkeypatch):
-    monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=8')
+    monkeypatch.setenv('XLA_FLAGS', flags_of(8))
     monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
     command = [sys.executable, '-c', textwrap.dedent(SHARDED)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

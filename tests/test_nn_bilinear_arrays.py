@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from genjax.nn.conv import conv, conv_transpose
+from tests.compiler import flags_of
 
 X = jax.random.normal(jax.random.key(0), (4, 6, 6, 3))
 KERNEL = jax.random.normal(jax.random.key(1), (3, 3, 3, 6))
@@ -68,7 +69,7 @@ for function in (conv, conv_transpose):
 
 
 def test_the_gradient_of_what_is_not_in_pieces_is_summed_over_those_that_are():
-    env = {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': '--xla_force_host_platform_device_count=2'}
+    env = {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': flags_of(2)}
     done = subprocess.run(
         [sys.executable, '-c', SHARDED], env=os.environ | env, capture_output=True, text=True
     )

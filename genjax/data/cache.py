@@ -155,19 +155,20 @@ def _complete(
     """
     from tqdm import tqdm
 
-    n, path = len(images), folder / _IMAGES
+    n, path, mapped = len(images), folder / _IMAGES, isinstance(images, np.memmap)
     blocks = [range(n)[first : first + BLOCK] for first in range(0, n, BLOCK)]
-    hashes = [*hashes, *[''] * len(blocks)][: len(blocks)]
+    hashes = [*hashes, *[''] * len(blocks)]
 
     def work(rows: range, known: str) -> tuple[str, Unreadable]:
         part = images[rows.start : rows.stop]
-        part = np.empty(part.shape, np.uint8) if isinstance(images, np.memmap) else part
+        part = np.empty(part.shape, np.uint8) if mapped else part
+        offset = start + rows.start * images[0].nbytes
         with open(path, 'r+b') as file:
-            file.seek(start + rows.start * images[0].nbytes)
+            file.seek(offset)
             if known and file.readinto(part.data) == part.nbytes and known == _hash(part):
                 return known, {}
             bad = fill(rows, part)
-            file.seek(start + rows.start * images[0].nbytes)
+            file.seek(offset)
             file.write(part.data)
         return _hash(part), bad
 
@@ -176,8 +177,7 @@ def _complete(
     bar = tqdm(total=n, unit='image', desc='converting', delay=1, disable=None)
     try:
         with bar, open(folder / _BLOCKS, 'a') as lines:
-            for mark, bad in pool.map(work, blocks, hashes):
-                block = len(marks)
+            for block, (mark, bad) in enumerate(pool.map(work, blocks, hashes)):
                 if mark != hashes[block] and not bad:  # Who dies before has lost the block.
                     lines.write(f'{block} {mark}\n')
                     lines.flush()
@@ -186,7 +186,7 @@ def _complete(
                 bar.update(len(blocks[block]))
     finally:
         pool.shutdown(cancel_futures=True)
-    if isinstance(images, np.memmap):  # What is loaded whole is checked each time.
+    if mapped:  # What is loaded whole is checked each time.
         with open(path, 'r+b') as file:
             os.fsync(file.fileno())
     return marks, unreadable

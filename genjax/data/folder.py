@@ -184,8 +184,8 @@ def _shape(root: Path, files: list[File], size: int | None) -> tuple[int, int, i
     shape = None if size is None else (size, size)
     for file in files:
         with suppress(Exception):  # What cannot be read is told when all are converted.
-            path = root / file.name
-            shape = shape or decode(_content(str(path)), 3).shape[:2]
+            path = f'{root}/{file.name}'
+            shape = shape or decode(_content(path), 3).shape[:2]
             if is_colour(path):
                 return *shape, 3
     return *(shape or (1, 1)), 1

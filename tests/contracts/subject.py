@@ -13,7 +13,7 @@ import numpy as np
 
 from genjax.core import Batch, Metrics, State
 from genjax.train import Checkpoints, scan_steps
-from tests.compiler import usual
+from tests.compiler import usual_fusions
 from tests.contracts.table import IMAGE_SHAPE, Row
 
 Plain = dict[str, np.ndarray]
@@ -63,7 +63,7 @@ class Subject:
     def scan(self, state: State, stacked: Batch) -> tuple[State, Metrics]:
         """The loop's scan, on bytes; the state is donated."""
         name = f'scan of {len(stacked["x"])}'
-        with usual():  # Whose bits are the same however a run is cut up.
+        with usual_fusions():  # Whose bits are the same however a run is cut up.
             return self._count(name, self._scan, state, stacked)
 
     def run(self, state: State, lengths: Sequence[int]) -> tuple[State, list[Metrics]]:
