@@ -31,9 +31,9 @@ from pathlib import Path
 
 import tyro
 
+from genjax.evaluation.evaluation import evaluate
 from genjax.machine import own_process
 from genjax.train import train
-from genjax.train.evaluation import evaluate
 
 RUNS = {'dcgan': {'steps': 2500, 'width': 32}, 'vae': {'steps': 3000}}
 

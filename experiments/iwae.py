@@ -43,11 +43,11 @@ from flax.linen.initializers import glorot_uniform
 from jaxtyping import Array
 
 from genjax import data, from_linen, metrics, vae
+from genjax.evaluation.evidence import in_pieces
 from genjax.images import scale
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
 from genjax.optim import adam
 from genjax.train import Run, train
-from genjax.train.evidence import in_pieces
 
 HIDDEN, LATENT, SAMPLES = (200, 200), 50, 5000
 RATES = [1e-4 * round(10 ** (1 - i / 7), 1) for i in range(8)]

@@ -1,11 +1,23 @@
 """GANs and VAEs as pure functions in JAX."""
 
-from genjax import augment, data, gan, machine, metrics, optim, parallel, plots, random, train, vae
+from genjax import (
+    augment,
+    data,
+    evaluation,
+    gan,
+    machine,
+    metrics,
+    optim,
+    parallel,
+    plots,
+    random,
+    train,
+    vae,
+)
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
+from genjax.exports import Exported, export, load_exported
 from genjax.nn.linen import from_linen
 from genjax.precision import mixed_precision
-from genjax.train.export import export
-from genjax.train.exported import Exported, load_exported
 from genjax.train.run import Run, load
 
 __all__ = [
@@ -18,6 +30,7 @@ __all__ = [
     'Term',
     'augment',
     'data',
+    'evaluation',
     'export',
     'from_linen',
     'gan',

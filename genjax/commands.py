@@ -6,11 +6,12 @@ from typing import Literal
 import tyro
 
 from genjax import data, metrics, plots
-from genjax.train import Run, RunError, evaluation, held_out, load, pictures
+from genjax.evaluation import evaluation, pictures
+from genjax.exports.writer import PLATFORMS, Platform
+from genjax.exports.writer import export as write_export
+from genjax.train import Run, RunError, held_out, load
 from genjax.train.config import origin
 from genjax.train.errors import check_integers
-from genjax.train.export import PLATFORMS, Platform
-from genjax.train.export import export as write_export
 from genjax.train.measures import Features
 
 RunFolder = tyro.conf.Positional[Path]

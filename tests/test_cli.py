@@ -13,7 +13,8 @@ from PIL import Image
 
 from genjax import data, plots
 from genjax.cli import main
-from genjax.train import load, pictures, train
+from genjax.evaluation import pictures
+from genjax.train import load, train
 from genjax.train.config import options_of, origin, recipes
 from tests.contracts.subject import different
 

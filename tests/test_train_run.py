@@ -10,7 +10,8 @@ import pytest
 
 import genjax
 from genjax import data, gan, vae
-from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, pictures, train, view
+from genjax.evaluation import pictures
+from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, train, view
 from genjax.train.logs import read
 from genjax.train.recorder import Recorder
 from tests.contracts.subject import different

@@ -1,6 +1,5 @@
 """How good a generative model is: figures by the literature's definitions."""
 
-from genjax.metrics.annealing import Annealed, annealed_importance_sampling, sigmoidal
 from genjax.metrics.classifier import Accuracy, accuracy, digits, of_classifier, train_classifier
 from genjax.metrics.conditional import classification_accuracy, intra_class
 from genjax.metrics.default import default_extractor
@@ -17,7 +16,6 @@ from genjax.metrics.frechet import (
 from genjax.metrics.inception import inception
 from genjax.metrics.kernel import KernelDistance, kernel_distance
 from genjax.metrics.latents import AggregatedPosterior, Latents, aggregated_posterior, latent_use
-from genjax.metrics.likelihood import NLL, Estimate, bits_per_dim, importance_weighted, nll
 from genjax.metrics.manifold import (
     PRDC,
     Authenticity,
@@ -32,6 +30,8 @@ from genjax.metrics.neighbours import nearest
 from genjax.metrics.pixels import pixels
 from genjax.metrics.scores import Score, inception_score
 from genjax.metrics.spectrum import spectrum
+from genjax.vae.annealing import Annealed, annealed_importance_sampling, sigmoidal
+from genjax.vae.likelihood import NLL, Estimate, bits_per_dim, importance_weighted, nll
 
 __all__ = [
     'NLL',

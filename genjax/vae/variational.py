@@ -23,11 +23,11 @@ from genjax.core import (
     weighted_sum,
 )
 from genjax.images import prepare, scale
-from genjax.metrics.likelihood import Estimate, Weights, estimate, merge, summed
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import Likelihood, Normal
+from genjax.vae.likelihood import Estimate, Weights, estimate, merge, summed
 from genjax.vae.terms import Forward, Parts, decoded
 
 # Rows that the decoder takes at once in an evaluation by many samples.

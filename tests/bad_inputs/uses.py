@@ -8,7 +8,8 @@ import numpy as np
 from filelock import FileLock
 
 from genjax import data, export, load, load_exported, vae
-from genjax.train import held_out, pictures
+from genjax.evaluation import pictures
+from genjax.train import held_out
 from tests.bad_inputs.place import DATA, go_on
 
 

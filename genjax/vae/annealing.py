@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from genjax.metrics.likelihood import Estimate, importance_weighted
 from genjax.random import stream
+from genjax.vae.likelihood import Estimate, importance_weighted
 
 LogDensity = Callable[[Float[Array, 'k b d']], Float[Array, 'k b']]
 

@@ -11,8 +11,8 @@ import numpy as np
 from jax.tree_util import Partial
 
 from genjax import metrics
+from genjax.evaluation.evidence import Evidence, Images, in_pieces, posterior
 from genjax.random import stream
-from genjax.train.evidence import Evidence, Images, in_pieces, posterior
 from genjax.vae import VAE
 
 SAMPLES = 1000  # of the posterior, for a likelihood

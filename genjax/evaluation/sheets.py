@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from genjax import metrics, plots
-from genjax.train.evidence import Evidence, in_pieces
+from genjax.evaluation.evidence import Evidence, in_pieces
 from genjax.vae import Normal
 
 Sheet = UInt8[np.ndarray, 'height width c']

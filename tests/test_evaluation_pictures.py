@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from genjax import vae
+from genjax.evaluation.pictures import interpolations, reconstructions, samples, slerp
 from genjax.train import Run, RunError
-from genjax.train.pictures import interpolations, reconstructions, samples, slerp
 
 
 @pytest.fixture(scope='module')

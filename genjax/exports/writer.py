@@ -19,11 +19,11 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters.partial_eval import dce_jaxpr_consts
 
 from genjax.core import State, averaged
+from genjax.exports.card import card
+from genjax.exports.reader import FACTS, FORMAT, PROGRAM, WEIGHTS, Facts, digest, load_exported
 from genjax.gan import GAN
-from genjax.train.card import card
 from genjax.train.config import config_hash, without_places
 from genjax.train.errors import RunError, located
-from genjax.train.exported import FACTS, FORMAT, PROGRAM, WEIGHTS, Facts, digest, load_exported
 from genjax.train.logs import read
 from genjax.train.run import Run
 from genjax.vae import VAE

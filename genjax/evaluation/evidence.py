@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from genjax.data import subset
+from genjax.evaluation.pictures import draw
 from genjax.metrics import Activations, Extractor, extract
 from genjax.plots import to_uint8
 from genjax.random import stream
 from genjax.train.config import REFUSALS
 from genjax.train.errors import RunError
 from genjax.train.measures import FEWEST, Features, choose
-from genjax.train.pictures import draw
 from genjax.train.run import Run, divided
 from genjax.vae import VAE, Normal
 

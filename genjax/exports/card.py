@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from genjax.train.exported import WEIGHTS, Facts
+from genjax.exports.reader import WEIGHTS, Facts
 
 
 def card(facts: Facts) -> str:

@@ -18,8 +18,8 @@ import safetensors.numpy
 import genjax
 from genjax import export, gan, load_exported, vae
 from genjax.cli import main
+from genjax.exports import writer as exporting
 from genjax.train import Run, RunError, load
-from genjax.train import export as exporting
 from genjax.train.config import config_hash, describe_options
 
 SHAPE = (28, 28, 1)
@@ -163,7 +163,7 @@ WITHOUT_RECIPES = """
     for name in ('gan', 'vae', 'nn.conv', 'nn.linen', 'nn.dcgan', 'nn.mlp', 'nn.convnet',
                  'train.config', 'train.run', 'plots', 'data'):
         sys.modules[f'genjax.{name}'] = None
-    from genjax.train.exported import load_exported
+    from genjax.exports.reader import load_exported
     images = load_exported('.').sample(jax.random.key(0), 16)
     numpy.save(OUT / 'loaded.npy', images)
 """

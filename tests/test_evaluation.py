@@ -9,11 +9,9 @@ import pytest
 
 from genjax import data, metrics
 from genjax.cli import main
-from genjax.random import stream
-from genjax.train import RunError, held_out, load, train
-from genjax.train.evaluation import evaluate, write
-from genjax.train.evidence import gather
-from genjax.train.figures import (
+from genjax.evaluation.evaluation import evaluate, write
+from genjax.evaluation.evidence import gather
+from genjax.evaluation.figures import (
     findings,
     of_classes,
     of_labels,
@@ -21,6 +19,8 @@ from genjax.train.figures import (
     of_samples,
     of_sets,
 )
+from genjax.random import stream
+from genjax.train import RunError, held_out, load, train
 from genjax.train.run import divided
 
 pytestmark = pytest.mark.usual_compiler

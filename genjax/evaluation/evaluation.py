@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genjax import metrics, plots
-from genjax.train.config import config_hash, origin
-from genjax.train.errors import RunError, check_integers, check_seed
-from genjax.train.evidence import gather
-from genjax.train.figures import (
+from genjax.evaluation.evidence import gather
+from genjax.evaluation.figures import (
     Figure,
     findings,
     of_classes,
@@ -23,9 +21,11 @@ from genjax.train.figures import (
     of_paths,
     of_samples,
 )
+from genjax.evaluation.sheets import Sheet, sheets
+from genjax.train.config import config_hash, origin
+from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.measures import Features
 from genjax.train.run import Run
-from genjax.train.sheets import Sheet, sheets
 
 _PARTS = (of_samples, of_classes, of_labels, of_paths, of_likelihood, of_latents)
 _RECORD = 'evaluation.json'
