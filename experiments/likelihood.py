@@ -104,7 +104,7 @@ def main(
     temperatures: int = 500,
 ) -> None:
     """Trains by k samples of the posterior, and compares."""
-    options = {'latent_dim': latent_dim, 'k': k, 'bound': vae.elbo if k == 1 else vae.iwae}
+    options = {'latent_dim': latent_dim, 'k': k, 'bound': vae.elbo if k == 1 else vae.bounds.iwae}
     made = train('vae', data, run=run, steps=steps, batch_size=128, **options)
     compare(made.model, made.state, binarized(made), temperatures)
 

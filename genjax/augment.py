@@ -6,12 +6,13 @@ https://arxiv.org/abs/2006.10738); a VAE applies them to its training images.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from genjax.parts import Kind
 from genjax.random import stream
 
 
@@ -29,7 +30,8 @@ class Augment(NamedTuple):
     update: Callable[[PyTree, Any], PyTree] = lambda memory, context: memory
 
 
-AugmentLike = Augment | Callable[..., Augment]
+AUGMENT = Kind('an augmentation', (__name__,), (Augment,))
+AugmentLike = Annotated[Augment | Callable[..., Augment] | str, AUGMENT]
 
 
 def flip(probability: float = 0.5) -> Augment:

@@ -11,45 +11,45 @@ from pathlib import Path
 from typing import Annotated, Any, Union
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from tyro.constructors import PrimitiveConstructorSpec
 
 from genjax import commands, parallel
 from genjax.data import DataError
 from genjax.machine import own_process
+from genjax.parts import arguments, describe, makers, parse, slot_of
 from genjax.train import Finished, RunError, train
 from genjax.train.config import options_of, recipes
 from genjax.train.errors import DivergedError
-from genjax.train.parts import describe, kind_of, makers, parse
 
 # As shells count: what ends by a signal has 128 more than its number.
 INTERRUPTED, REFUSED, DIVERGED = 128, 2, 3
 _NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
-_REGISTRY = ConstructorRegistry()
 
 
-@_REGISTRY.primitive_rule
-def _part(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    """How a loss, penalty, likelihood or schedule is written on the command line."""
-    kind, many = kind_of(info.type)
+def _written(annotation: Any) -> Any:
+    """How an option is written on the command line, where it is a part."""
+    kind, many, _ = slot_of(annotation)
     if kind is None:
-        return None
-    names = 'NUMBER|SCHEDULE' if kind.called else f'{{{",".join(makers(kind))}}}'
-    options = '' if kind.bare else '[:OPTION=VALUE,...]'
+        return annotation
+    known = ','.join(makers(kind))
+    # optax has too many to be listed each time.
+    names = 'NUMBER|SCHEDULE' if kind.called else f'{{{known}}}' if len(known) < 200 else 'NAME'
 
     def read(words):
-        parts = tuple(parse(kind, word) for word in words)
+        parts = tuple(None if word == 'None' else parse(kind, word) for word in words)
         return parts if many else parts[0]
 
     def write(value):
-        return [describe(kind, part) for part in (value if many else [value])]
+        return [str(part and describe(kind, part)) for part in (value if many else [value])]
 
-    return PrimitiveConstructorSpec(
+    spec = PrimitiveConstructorSpec(
         nargs='*' if many else 1,
-        metavar=f'[{names}{options} ...]' if many else names + options,
+        metavar=f'[{names}[:OPTION=VALUE,...] ...]' if many else f'{names}[:OPTION=VALUE,...]',
         instance_from_str=read,
         is_instance=lambda value: True,
         str_from_instance=write,
     )
+    return Annotated[Any, spec]
 
 
 def _ending(finished: Finished, steps: int) -> str | None:
@@ -60,11 +60,6 @@ def _ending(finished: Finished, steps: int) -> str | None:
     if finished.early:
         return f'stopped early at step {step}, by the held-out figures'
     return f'the run has {step} steps already' if step > steps else None
-
-
-def _arguments(function: Callable) -> str:
-    """The lines of a docstring on the arguments."""
-    return (inspect.getdoc(function) or '').partition('Args:\n')[2].partition('\n\n')[0]
 
 
 def _training(recipe: Callable) -> Callable[..., int]:
@@ -87,14 +82,17 @@ def _training(recipe: Callable) -> Callable[..., int]:
 
     common = dict(inspect.signature(train).parameters)
     del common['recipe'], common['options']
-    parameters = [*common.values(), *hosts.values(), *options_of(recipe).values()]
+    needed = [common.pop(name) for name in ('data', 'run', 'steps')]
+    others = [*common.values(), *hosts.values()]
+    parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    types = {p.name: p.annotation for p in parameters} | {'data': str, 'run': Path}
-    about, _, arguments = (inspect.getdoc(recipe) or '').partition('Args:\n')
-    shared = f'{_arguments(train)}\n{_arguments(parallel.join)}'
+    types = {p.name: _written(p.annotation) for p in parameters} | {'data': str, 'run': Path}
+    about = (inspect.getdoc(recipe) or '').partition('Args:\n')[0]
+    described = {**arguments(train), **arguments(parallel.join), **arguments(recipe)}
+    lines = '\n'.join(described[p.name] for p in parameters if p.name in described)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = types
-    command.__doc__ = f'{about}Args:\n{shared}\n{arguments}'
+    command.__doc__ = f'{about}Args:\n{lines}'
     command.__name__ = recipe.__name__
     return command
 
@@ -130,7 +128,7 @@ def main(args: Sequence[str] | None = None) -> int:
     own_process()
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
-        status = tyro.cli(_commands(), prog='genjax', args=args, config=config, registry=_REGISTRY)
+        status = tyro.cli(_commands(), prog='genjax', args=args, config=config)
     except (RunError, DataError, OSError) as error:
         print(f'genjax: {error}', file=sys.stderr)
         return DIVERGED if isinstance(error, DivergedError) else REFUSED

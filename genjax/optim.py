@@ -1,15 +1,21 @@
-"""Optimizers of a player: Adam with the guards against overfitting, and weight clipping."""
+"""Optimizers of a player: optax's, with the guards against overfitting, and weight clipping."""
 
+import functools
 from collections.abc import Callable
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from jaxtyping import PyTree
 
 from genjax.core import check_range
+from genjax.parts import SCHEDULE, Kind, ScalarOrSchedule, make
 
-ScalarOrSchedule = float | Callable
+OPTIMIZER = Kind('an optimizer', ('optax', 'optax.contrib'), given=('learning_rate',))
+OptimizerLike = Annotated[Callable[..., optax.GradientTransformation] | str, OPTIMIZER]
+_TOY = {'kernel': jax.ShapeDtypeStruct((2, 3), jnp.float32)}
 
 
 def is_kernel(params: PyTree) -> PyTree:
@@ -39,19 +45,54 @@ def add_decayed_signs(
     return decay if mask is None else optax.masked(decay, mask)
 
 
+def optimizer(
+    maker: OptimizerLike,
+    learning_rate: ScalarOrSchedule,
+    *,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    clip_norm: float | None = None,
+    **options: Any,
+) -> optax.GradientTransformation:
+    """An optimizer with decoupled L1 and L2 decay of kernels; biases and norms are left out.
+
+    The update of a kernel is `u(clip(g)) - lr (l1 sign(w) + l2 w)`, u the optimizer's own; of Adam
+    with L2 that is AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101).
+
+    Args:
+      maker: a function of optax or optax.contrib that takes a learning rate, one like them, or the
+        text of one, `adam:b1=0.5`. Options that are schedules count the player's updates.
+      learning_rate: a number or an optax schedule of the player's updates.
+      l1: strength of the L1 decay.
+      l2: strength of the L2 decay.
+      clip_norm: gradients of a greater global norm are scaled down to it first.
+      **options: of the maker; None leaves its own.
+
+    Raises:
+      ValueError: a number out of its range, or an optimizer that needs more than gradients,
+        parameters and the loss.
+    """
+    rate = make(SCHEDULE, learning_rate)
+    numbers = {} if callable(rate) else {'learning_rate': rate}
+    check_range(0, **numbers, l1=l1, l2=l2, clip_norm=clip_norm or 0)
+    made = _checked(make(OPTIMIZER, maker, **options), rate)
+    if l1 or l2:
+        decays = [add_decayed_signs(l1, is_kernel)] if l1 else []
+        decays += [optax.add_decayed_weights(l2, is_kernel)] if l2 else []
+        made = _beside(made, optax.chain(*decays, optax.scale_by_learning_rate(rate)))
+    return optax.chain(optax.clip_by_global_norm(clip_norm), made) if clip_norm else made
+
+
 def adam(
     learning_rate: ScalarOrSchedule,
-    b1: float = 0.9,
-    b2: float = 0.999,
+    b1: ScalarOrSchedule = 0.9,
+    b2: ScalarOrSchedule = 0.999,
     eps: float = 1e-8,
     l1: float = 0.0,
     l2: float = 0.0,
     clip_norm: float | None = None,
 ) -> optax.GradientTransformation:
-    """Adam with decoupled L1 and L2 decay of kernels; biases and norms are left out.
-
-    The update of a kernel is `-lr (adam(g) + l1 sign(w) + l2 w)`: L2 is AdamW's (Loshchilov and
-    Hutter 2019, https://arxiv.org/abs/1711.05101).
+    """Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980) with the guards of `optimizer`.
 
     Args:
       learning_rate: a number or an optax schedule of the player's updates.
@@ -65,16 +106,54 @@ def adam(
     Raises:
       ValueError: a number out of its range.
     """
-    numbers = {} if callable(learning_rate) else {'learning_rate': learning_rate}
-    check_range(0, **numbers, eps=eps, l1=l1, l2=l2, clip_norm=clip_norm or 0)
-    check_range(0, 1, b1=b1, b2=b2)
-    parts = [optax.clip_by_global_norm(clip_norm)] if clip_norm is not None else []
-    parts.append(optax.scale_by_adam(b1, b2, eps))
-    if l1:
-        parts.append(add_decayed_signs(l1, is_kernel))
-    if l2:
-        parts.append(optax.add_decayed_weights(l2, is_kernel))
-    return optax.chain(*parts, optax.scale_by_learning_rate(learning_rate))
+    guards: dict[str, Any] = {'l1': l1, 'l2': l2, 'clip_norm': clip_norm}
+    return optimizer(optax.adam, learning_rate, b1=b1, b2=b2, eps=eps, **guards)
+
+
+def _checked(maker: Callable, rate: Any) -> optax.GradientTransformationExtraArgs:
+    """The optimizer, tried on one parameter: what it needs beside that it would miss later."""
+    function, chosen = getattr(maker, 'func', maker), getattr(maker, 'keywords', {})
+    name = getattr(function, '__name__', 'the optimizer')
+    numbers = {n: v for n, v in chosen.items() if isinstance(v, float | int)}
+    check_range(0, 1, **{n: v for n, v in numbers.items() if n in ('b1', 'b2', 'b3')})
+    check_range(0, **{n: v for n, v in numbers.items() if n == 'eps'})
+    if name.startswith('schedule_free'):
+        raise ValueError(f'{name}: the parameters that it means to be used are in its state, where '
+                         'samples do not look; take another, with ema_decay')  # fmt: skip
+    if any(map(callable, chosen.values())):
+        # Such options are computed anew for each update; the others stay as they are.
+        fixed = tuple(name for name, value in chosen.items() if not callable(value))
+        injected = optax.inject_hyperparams(function, static_args=(*fixed, 'learning_rate'))
+        maker = functools.partial(injected, **chosen)
+    needs = {'value': jax.ShapeDtypeStruct((), jnp.float32), 'grad': _TOY}
+
+    def trial(params, value, grad):
+        made = optax.with_extra_args_support(maker(rate))
+        return made.update(grad, made.init(params), params, value=value, grad=grad)[0]
+
+    try:
+        jax.eval_shape(trial, _TOY, **needs)
+    except Exception as error:  # Each of them asks in its own way.
+        raise ValueError(
+            f'expected an optimizer that needs gradients, parameters and the loss; {name}: {error}'
+        ) from None
+    return optax.with_extra_args_support(maker(rate))
+
+
+def _beside(
+    main: optax.GradientTransformationExtraArgs, decay: optax.GradientTransformation
+) -> optax.GradientTransformationExtraArgs:
+    """The sum of two updates, the second one of parameters alone."""
+
+    def init(params):
+        return main.init(params), decay.init(params)
+
+    def update(updates, state, params=None, **extra):
+        first, a = main.update(updates, state[0], params, **extra)
+        second, b = decay.update(optax.tree.zeros_like(updates), state[1], params)
+        return optax.tree.add(first, second), (a, b)
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def clip_weights(bound: float) -> optax.GradientTransformationExtraArgs:

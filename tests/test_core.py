@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.core import Player, Term, made, model, weighted_sum, with_hypers
+from genjax.core import Player, Term, model, weighted_sum, with_hypers
 from genjax.nn.linen import from_linen
 from genjax.random import step_key, stream
 from tests.toys import Linear, Regressor, pairs, regression
@@ -204,12 +204,10 @@ def test_unknown_networks_are_named():
         regression(ema={'other': 0.9})
 
 
-def test_streams_differ_by_name_and_made_makes():
+def test_streams_differ_by_name():
     names = ['z', 'y', 'dropout', 'augment']
     data = {tuple(jax.random.key_data(stream(KEY, n)).tolist()) for n in names}
     assert len(data) == len(names)
-    assert made(lambda weight=2: weight) == 2
-    assert made(3) == 3
 
 
 def test_dropout_draws_anew_each_step_and_rests_in_evaluation():

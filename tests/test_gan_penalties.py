@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.gan import Critique, dragan, interpolate, one_centered, r1, r2, zero_centered
-from genjax.gan.penalties import wgan_gp
+from genjax.gan import Critique, interpolate, one_centered, r1, r2, zero_centered
+from genjax.gan.penalties import dragan, wgan_gp
 from genjax.random import stream
 
 KEY = jax.random.key(0)

@@ -9,7 +9,6 @@ import pytest
 from genjax import gan
 from genjax.augment import Augment, chain, flip, translate
 from genjax.core import Term
-from genjax.gan.recipes import _networks
 from genjax.gan.round import apply_labelled, play
 from genjax.random import step_key, stream
 
@@ -25,7 +24,7 @@ def flops(function, *args):
 def test_no_work_is_done_twice_or_for_nothing():
     """FLOPs of the step = those of both halves, where the discriminator's half is handed its fakes
     and the generator's half has the discriminator's parameters as constants."""
-    generator, discriminator = _networks(SHAPE, 100, 16, 'batch', 0.0, None)
+    generator, discriminator = gan.networks.dcgan(SHAPE, 100, None, width=16)
     model = gan.dcgan(width=16)
     state, x = model.init(jax.random.key(0)), jnp.zeros((16, *SHAPE))
     z = jnp.zeros((16, 100))
@@ -67,7 +66,7 @@ def test_no_work_is_done_twice_or_for_nothing():
 def test_real_and_fake_batches_have_statistics_of_their_own():
     """The running statistics after a step are two updates, with real images first."""
     model = gan.dcgan(width=4, ema_decay=None)
-    generator, discriminator = _networks(SHAPE, 100, 4, 'batch', 0.0, None)
+    generator, discriminator = gan.networks.dcgan(SHAPE, 100, None, width=4)
     state = model.init(jax.random.key(1))
     after, _ = model.train_step(state, {'x': IMAGES})
     key = step_key(state.key, 0)
@@ -84,7 +83,7 @@ def test_real_and_fake_batches_have_statistics_of_their_own():
 
 
 def test_a_round_has_the_noise_of_its_batch_and_the_critics_it_should():
-    generator, discriminator = _networks(SHAPE, 10, 4, 'none', 0.0, 3)
+    generator, discriminator = gan.networks.dcgan(SHAPE, 10, 3, width=4, norm='none')
     model = gan.dcgan(width=4, latent_dim=10, norm='none', num_classes=3)
     state = model.init(jax.random.key(2))
     y = jnp.arange(8) % 3

@@ -210,10 +210,12 @@ def test_what_is_held_out_may_be_given_by_itself(tmp_path, monkeypatch):
 def test_an_option_that_is_new_is_at_its_default_in_an_old_run(tmp_path):
     run = run_vae(tmp_path, steps=5)
     config = dict(run.config, options=dict(run.config['options']))
-    del config['options']['free_bits']
+    del config['options']['clip_norm']
     (tmp_path / 'config.json').write_text(json.dumps(config))
-    with pytest.raises(RunError, match=r'options.free_bits: the run has 0.0, the command says 0.5'):
-        run_vae(tmp_path, steps=5, free_bits=0.5)
+    with pytest.raises(
+        RunError, match=r'options.clip_norm: the run has None, the command says 0.5'
+    ):
+        run_vae(tmp_path, steps=5, clip_norm=0.5)
     assert run_vae(tmp_path, steps=5).config == run.config
 
 

@@ -64,12 +64,12 @@ def naive(state, z, x, beta):
     return {
         vae.elbo: np.mean(log_px_z) - beta * kl,
         vae.sampled_elbo: np.mean(log_w),
-        vae.iwae: np.log(np.mean(np.exp(log_w))),
+        vae.bounds.iwae: np.log(np.mean(np.exp(log_w))),
     }
 
 
 @pytest.mark.parametrize('beta', [1.0, 0.0, 2.5])
-@pytest.mark.parametrize('bound', [vae.elbo, vae.sampled_elbo, vae.iwae])
+@pytest.mark.parametrize('bound', [vae.elbo, vae.sampled_elbo, vae.bounds.iwae])
 def test_a_bound_is_what_a_loop_over_examples_and_samples_gives(exact, bound, beta):
     state = off(exact)
     seen, _ = forward(state, stream(KEY, 'loop'), {'x': X}, 3, False)
@@ -99,7 +99,7 @@ def test_both_elbos_converge_to_the_closed_form(many):
 
 def test_iwae_of_one_sample_is_the_sampled_elbo(many):
     seen = terms(*(leaf[:1] for leaf in many[0][:3]))
-    np.testing.assert_array_equal(vae.iwae(seen), vae.sampled_elbo(seen))
+    np.testing.assert_array_equal(vae.bounds.iwae(seen), vae.sampled_elbo(seen))
 
 
 def test_iwae_rises_with_k_towards_the_marginal_likelihood(many):
@@ -112,7 +112,10 @@ def test_iwae_rises_with_k_towards_the_marginal_likelihood(many):
         """Of every k, its bound on disjoint samples, the mean over the images."""
         cut = [[leaf[a:b] for leaf in leaves] for a, b in pairwise(starts)]
         parts = [[leaf.reshape(-1, k, 6) for leaf in rows] for k, rows in zip(ks, cut, strict=True)]
-        return [jnp.mean(jax.vmap(lambda *p: vae.iwae(terms(*p)))(*rows), axis=1) for rows in parts]
+        return [
+            jnp.mean(jax.vmap(lambda *p: vae.bounds.iwae(terms(*p)))(*rows), axis=1)
+            for rows in parts
+        ]
 
     values = draws(seen[:3])
     means = np.array([np.mean(v) for v in values])
@@ -228,7 +231,7 @@ def test_with_the_exact_posterior_all_weights_are_the_marginal_likelihood(model,
     expected = np.broadcast_to(log_marginal(X), (50, 6))
     np.testing.assert_allclose(vae.log_weights(seen), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(exact_elbo(exact, X), log_marginal(X), rtol=1e-6)
-    for bound in (vae.sampled_elbo, vae.iwae):
+    for bound in (vae.sampled_elbo, vae.bounds.iwae):
         np.testing.assert_allclose(bound(seen), log_marginal(X), rtol=1e-5, atol=1e-5)
     elbo = model.evaluate(exact, stream(KEY, 'exact'), {'x': X}, k=24_000)['elbo']
     np.testing.assert_allclose(elbo, log_marginal(X), atol=0.03)

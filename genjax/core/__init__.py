@@ -7,6 +7,8 @@ optimizer; a training step updates the players in turn. A GAN has two players, a
 from genjax.core.checks import check_range
 from genjax.core.types import (
     Batch,
+    Hyper,
+    HyperLike,
     Loss,
     Metrics,
     Model,
@@ -16,7 +18,7 @@ from genjax.core.types import (
     State,
     Term,
     averaged,
-    made,
+    hyper,
     weighted_sum,
     with_hypers,
 )
@@ -24,6 +26,8 @@ from genjax.core.update import model
 
 __all__ = [
     'Batch',
+    'Hyper',
+    'HyperLike',
     'Loss',
     'Metrics',
     'Model',
@@ -34,7 +38,7 @@ __all__ = [
     'Term',
     'averaged',
     'check_range',
-    'made',
+    'hyper',
     'model',
     'weighted_sum',
     'with_hypers',

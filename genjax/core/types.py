@@ -9,6 +9,8 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from genjax.parts import SCHEDULE, ScalarOrSchedule, make
+
 Batch = dict[str, Array]
 Metrics = dict[str, Array]
 
@@ -41,7 +43,8 @@ class State(struct.PyTreeNode):
       opt: an optimizer state for each player.
       memory: what terms and players remember between steps, by `player/name`.
       hypers: float32 scalars that a sweep may `vmap` over, by `player/name`: the weights of terms,
-        and `player/lr_scale`, which multiplies the player's updates.
+        `player/lr_scale`, which multiplies the player's updates, and `network/ema_decay`. Of what
+        follows a schedule it is the factor of that.
       skipped: number of updates not made since their loss, gradient or learning rate was not
         finite, by player.
     """
@@ -62,6 +65,36 @@ Loss = Callable[[State, Array, Batch], tuple[Array, State, Metrics]]
 def averaged(state: State) -> State:
     """The state with averaged networks in the place of those that have an average."""
     return state.replace(nets={**state.nets, **state.ema})
+
+
+class Hyper(NamedTuple):
+    """A scalar that a sweep may `vmap` over, and that may move: `value * schedule(step)`.
+
+    Attributes:
+      value: the initial value in `state.hypers`.
+      schedule: a function of the number of finished steps; None stands for 1.
+    """
+
+    value: float = 1.0
+    schedule: Callable[[Array], Array] | None = None
+
+
+HyperLike = Hyper | ScalarOrSchedule
+
+
+def hyper(value: HyperLike) -> Hyper:
+    """A number as itself; a schedule as a factor of 1, which a sweep may change.
+
+    Args:
+      value: a number, a schedule, the text of one, or a `Hyper`.
+
+    Raises:
+      ValueError: something else.
+    """
+    if isinstance(value, Hyper):
+        return value
+    made = make(SCHEDULE, value)
+    return Hyper(schedule=made) if callable(made) else Hyper(made)
 
 
 def with_hypers(state: State, values: Mapping[str, Array | float]) -> State:
@@ -89,7 +122,7 @@ class Term(NamedTuple):
       name: how state and metrics call it.
       apply: `(memory, context) -> (loss, memory)`, the loss per example or a scalar.
       init: `key -> memory`; most terms have none.
-      weight: the initial value of the hyper `player/name`.
+      weight: of the hyper `player/name`: a number, or a schedule of the steps.
       every: the term is computed at every so manieth step, and is then so many times as strong
         (lazy regularization, Karras et al. 2020, https://arxiv.org/abs/1912.04958). Its metric is
         NaN at the steps between, so that a mean that leaves NaN out is the mean of what was seen.
@@ -98,7 +131,7 @@ class Term(NamedTuple):
     name: str
     apply: Callable[[PyTree, Any], tuple[Array, PyTree]]
     init: Callable[[Array], PyTree] = lambda key: ()
-    weight: float = 1.0
+    weight: HyperLike = 1.0
     every: int = 1
 
 
@@ -114,7 +147,7 @@ class Player(NamedTuple):
       microbatches: the batch is cut in so many pieces whose gradients are averaged.
       terms: the terms that `loss` adds up by `weighted_sum`; their memories and weights are made
         from this list.
-      hypers: other scalars that `loss` reads from `state.hypers['player/name']`.
+      hypers: other scalars that `loss` reads from `state.hypers['player/name']`, or schedules.
       memory: what else `loss` keeps in `state.memory['player/name']`, each made by `key -> memory`.
     """
 
@@ -124,7 +157,7 @@ class Player(NamedTuple):
     repeats: int = 1
     microbatches: int = 1
     terms: Sequence[Term] = ()
-    hypers: Mapping[str, float] = {}
+    hypers: Mapping[str, HyperLike] = {}
     memory: Mapping[str, Callable[[Array], PyTree]] = {}
 
 
@@ -133,11 +166,6 @@ class Model(NamedTuple):
 
     init: Callable[[Array], State]
     train_step: Callable[[State, Batch], tuple[State, Metrics]]
-
-
-def made(part: Any) -> Any:
-    """A part itself where it was given made, else what the function that makes it returns."""
-    return part() if callable(part) else part
 
 
 def weighted_sum(
@@ -152,7 +180,8 @@ def weighted_sum(
       context: what the terms are functions of.
 
     Returns:
-      The sum, the state with new memories, and the value of each term without its weight.
+      The sum, the state with new memories, and the value of each term without its weight; a weight
+      that follows a schedule is told by itself.
     """
     total, memory, metrics = jnp.float32(0), dict(state.memory), {}
     for term in terms:
@@ -170,5 +199,7 @@ def weighted_sum(
             idle = lambda old: (jnp.float32(0), old)  # noqa: E731
             value, memory[slot] = lax.cond(due, compute, idle, memory[slot])
             metrics[slot] = jnp.where(due, value, jnp.nan)
+        if hyper(term.weight).schedule:
+            metrics[f'{slot}_weight'] = state.hypers[slot]
         total += state.hypers[slot] * term.every * value
     return total, state.replace(memory=memory), metrics

@@ -10,7 +10,17 @@ from jax import lax
 from jaxtyping import Array
 
 from genjax.core.checks import check_range
-from genjax.core.types import Batch, Model, Net, Network, Player, State
+from genjax.core.types import (
+    Batch,
+    Hyper,
+    HyperLike,
+    Model,
+    Net,
+    Network,
+    Player,
+    State,
+    hyper,
+)
 from genjax.machine import compile_once
 from genjax.parallel import like_batch
 from genjax.random import step_key, stream
@@ -22,7 +32,7 @@ def model(
     *,
     prepare: Callable[[Batch], Batch] = lambda batch: batch,
     draw: Callable[[Array, Batch], Batch] = lambda key, batch: {},
-    ema: Mapping[str, float] | None = None,
+    ema: Mapping[str, HyperLike] | None = None,
 ) -> Model:
     """Networks and players put together.
 
@@ -42,35 +52,42 @@ def model(
         step t is `min(decay, (1 + t) / (10 + t))`, so that the average soon forgets the start.
         Statistics are copied.
 
+    What is a `Hyper` (weights of terms, `hypers` of players, decays of averages) has the value
+    `state.hypers[name] * schedule(state.step)` in a step.
+
     Raises:
       ValueError: a player trains, or `ema` names, a network that is not there; or a player has two
         things of one name, or a number out of its range.
     """
-    decays = dict(ema or {})
+    averages = {name: hyper(decay) for name, decay in (ema or {}).items()}
     trained = {name for player in players.values() for name in player.trains}
-    unknown = sorted((trained | set(decays)) - set(networks))
+    unknown = sorted((trained | set(averages)) - set(networks))
     if unknown:
         raise ValueError(f'expected networks among {sorted(networks)}, got {unknown}')
     for name, player in players.items():
         _check(name, player)
-    check_range(0, 1, **{f'ema of {name}': decay for name, decay in decays.items()})
+    check_range(0, 1, **{f'ema of {name}': decay.value for name, decay in averages.items()})
     longest = max(player.repeats for player in players.values())
+    hypers = _hypers(players, averages)
 
     def train_step(state, batch):
-        batch, metrics = prepare(batch), {}
+        batch, metrics, factors = prepare(batch), {}, state.hypers
+        state = state.replace(hypers=_moved(hypers, state))
         parts = _deal(batch, longest)
         keys = jax.vmap(partial(step_key, state.key, state.step))(jnp.arange(longest))
         parts |= like_batch(jax.vmap(draw)(keys, parts), axis=1)
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new
-        averages = {
+        decays = {name: state.hypers[f'{name}/ema_decay'] for name in averages}
+        means = {
             name: _average(state.ema[name], state.nets[name], decay, state.step)
             for name, decay in decays.items()
         }
-        return state.replace(step=state.step + 1, ema=averages), metrics
+        told = {f'{n}/ema_decay': d for n, d in decays.items() if averages[n].schedule}
+        return state.replace(step=state.step + 1, ema=means, hypers=factors), metrics | told
 
-    make = partial(_init, networks, players, tuple(decays))
+    make = partial(_init, networks, players, tuple(averages), hypers)
     inside = jax.jit(make)
     # Asked for when it is wanted: a model may be built before its devices are chosen.
     at_once = cache(lambda: jax.jit(make, compiler_options=compile_once()))
@@ -94,14 +111,30 @@ def _check(name, player):
         raise ValueError(f'expected different names in the player {name}, got twice {twice}')
 
 
-def _init(networks, players, averages, key):
+def _hypers(players: Mapping[str, Player], averages: Mapping[str, Hyper]) -> dict[str, Hyper]:
+    """All hypers of a model, by name."""
+    found = {f'{name}/ema_decay': decay for name, decay in averages.items()}
+    for name, player in players.items():
+        own = {'lr_scale': 1.0, **player.hypers, **{t.name: t.weight for t in player.terms}}
+        found |= {f'{name}/{each}': hyper(value) for each, value in own.items()}
+    return found
+
+
+def _moved(hypers, state):
+    """The values of a step: what follows a schedule is multiplied by it."""
+    moved = {
+        name: state.hypers[name] * jnp.asarray(own.schedule(state.step), jnp.float32)
+        for name, own in hypers.items()
+        if own.schedule
+    }
+    return {**state.hypers, **moved}
+
+
+def _init(networks, players, averages, hypers, key):
     nets = {name: network.init(stream(key, name)) for name, network in networks.items()}
-    memory, hypers, opt = {}, {}, {}
+    memory, opt = {}, {}
     for name, player in players.items():
         opt[name] = player.optimizer.init(_params(nets, player))
-        hypers |= {f'{name}/{hyper}': value for hyper, value in player.hypers.items()}
-        hypers |= {f'{name}/{term.name}': term.weight for term in player.terms}
-        hypers[f'{name}/lr_scale'] = 1.0
         for kept, make in [*((t.name, t.init) for t in player.terms), *player.memory.items()]:
             slot = f'{name}/{kept}'
             memory[slot] = make(stream(key, slot))
@@ -112,7 +145,7 @@ def _init(networks, players, averages, key):
         ema={name: nets[name] for name in averages},
         opt=opt,
         memory=memory,
-        hypers={name: jnp.float32(value) for name, value in hypers.items()},
+        hypers={name: jnp.float32(own.value) for name, own in hypers.items()},
         skipped={name: jnp.int32(0) for name in players},
     )
     return jax.tree.map(_strong, state)
@@ -174,8 +207,10 @@ def _update(name, player, state, key, batch):
     norm, scale = optax.tree.norm(grads), state.hypers[f'{name}/lr_scale']
 
     def stepped():
+        # Some optimizers ask for the loss too, and `clip_weights` for the scale.
+        known = {'lr_scale': scale, 'value': loss, 'grad': grads}
         optimizer = optax.with_extra_args_support(player.optimizer)
-        updates, opt = optimizer.update(grads, state.opt[name], params, lr_scale=scale)
+        updates, opt = optimizer.update(grads, state.opt[name], params, **known)
         updates = jax.tree.map(lambda u: scale.astype(u.dtype) * u, updates)
         # Element by element: to know of them all first would be two more passes over memory.
         kept = jax.tree.map(lambda u: jnp.where(jnp.isfinite(u), u, jnp.zeros_like(u)), updates)

@@ -1,29 +1,31 @@
 """Generative adversarial networks."""
 
-from genjax.gan import objectives, penalties
+from genjax.gan import networks, objectives, penalties
 from genjax.gan.adversarial import GAN, adversarial, critic
+from genjax.gan.methods import *  # noqa: F403
+from genjax.gan.methods import __all__ as _methods
+from genjax.gan.networks import Pair
 from genjax.gan.objectives import *  # noqa: F403
-from genjax.gan.penalties import dragan, interpolate, one_centered, r1, r2, zero_centered
-from genjax.gan.recipes import dcgan, wgan_gp
+from genjax.gan.penalties import interpolate, one_centered, r1, r2, zero_centered
 from genjax.gan.round import Critique, Round, play
 
-# The name `wgan_gp` is the recipe's; the penalty of that name is `penalties.wgan_gp`.
+# `dragan` and `wgan_gp` are the methods; the penalties of these names are in `penalties`.
 __all__ = [
     'GAN',
     'Critique',
+    'Pair',
     'Round',
     'adversarial',
     'critic',
-    'dcgan',
-    'dragan',
     'interpolate',
+    'networks',
     'objectives',
     'one_centered',
     'penalties',
     'play',
     'r1',
     'r2',
-    'wgan_gp',
     'zero_centered',
+    *_methods,
     *objectives.__all__,
 ]

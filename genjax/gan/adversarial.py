@@ -10,7 +10,18 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from genjax.augment import Augment, chain
-from genjax.core import Batch, Metrics, Network, Player, State, Term, averaged, model, weighted_sum
+from genjax.core import (
+    Batch,
+    HyperLike,
+    Metrics,
+    Network,
+    Player,
+    State,
+    Term,
+    averaged,
+    model,
+    weighted_sum,
+)
 from genjax.gan.objectives import Objective
 from genjax.gan.round import MEMORY, Critique, apply_labelled, play
 from genjax.images import prepare, scale
@@ -74,7 +85,7 @@ def adversarial(
     augment: Augment | None = None,
     num_classes: int | None = None,
     n_critic: int = 1,
-    ema_decay: float | None = None,
+    ema_decay: HyperLike | None = None,
     microbatches: int = 1,
 ) -> GAN:
     """The two-player game of one generator and one discriminator.
@@ -94,7 +105,8 @@ def adversarial(
       augment: of all that the discriminator sees.
       num_classes: None for a model without labels.
       n_critic: discriminator updates in a step.
-      ema_decay: of the generator that `sample` uses; None to use the trained one.
+      ema_decay: of the generator that `sample` uses, a number or a schedule of the steps; None to
+        use the trained one.
       microbatches: pieces in which each batch is taken.
     """
     augment = augment or chain()

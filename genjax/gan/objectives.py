@@ -5,11 +5,13 @@ a loss per example; the step takes the mean.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 from jax.nn import relu, softplus
 from jaxtyping import Array
+
+from genjax.parts import Kind
 
 __all__ = [
     'Objective',
@@ -29,7 +31,8 @@ class Objective(NamedTuple):
     generator: Callable[[Array, Array], Array]
 
 
-ObjectiveLike = Objective | Callable[..., Objective]
+OBJECTIVE = Kind('an objective', (__name__,), (Objective,))
+ObjectiveLike = Annotated[Objective | Callable[..., Objective] | str, OBJECTIVE]
 
 
 def _cross_entropy(real: Array, fake: Array, label_smoothing: float) -> Array:

@@ -5,6 +5,7 @@ batch: with batch norm in it these are not the gradients that the papers mean.
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,12 @@ from jaxtyping import Array, Float, Key
 
 from genjax.core import Term
 from genjax.gan.round import Critique
+from genjax.parts import Kind, ScalarOrSchedule
 from genjax.random import stream
 
 Critic = Callable[[Array], Critique]
-TermLike = Term | Callable[..., Term]
+PENALTY = Kind('a penalty', (__name__,), (Term,))
+TermLike = Annotated[Term | Callable[..., Term] | str, PENALTY]
 
 
 def _gradients(critic: Critic, x: Array) -> Float[Array, 'b n']:
@@ -60,13 +63,13 @@ def interpolate(
     return e * real + (1 - e) * fake
 
 
-def wgan_gp(weight: float = 10.0, every: int = 1) -> Term:
+def wgan_gp(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
     """`(|grad D(x)| - 1)^2` between real and fake images.
 
     Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028).
 
     Args:
-      weight: the paper's lambda.
+      weight: the paper's lambda, or a schedule of it.
       every: compute it at every so manieth step, so many times as strong.
     """
 
@@ -77,13 +80,13 @@ def wgan_gp(weight: float = 10.0, every: int = 1) -> Term:
     return Term('wgan_gp', apply, weight=weight, every=every)
 
 
-def dragan(weight: float = 10.0, scale: float = 0.5, every: int = 1) -> Term:
+def dragan(weight: ScalarOrSchedule = 10.0, scale: float = 0.5, every: int = 1) -> Term:
     """`(|grad D(x + d)| - 1)^2` around real images, `d ~ N(0, (scale std(x))^2 I)`.
 
     Kodali et al. 2017 (https://arxiv.org/abs/1705.07215).
 
     Args:
-      weight: the paper's lambda.
+      weight: the paper's lambda, or a schedule of it.
       scale: of the noise, in units of the batch's standard deviation.
       every: compute it at every so manieth step, so many times as strong.
     """
@@ -96,13 +99,13 @@ def dragan(weight: float = 10.0, scale: float = 0.5, every: int = 1) -> Term:
     return Term('dragan', apply, weight=weight, every=every)
 
 
-def r1(weight: float = 10.0, every: int = 1) -> Term:
+def r1(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
     """`|grad D(x)|^2 / 2` on real images.
 
     Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
 
     Args:
-      weight: the paper's gamma.
+      weight: the paper's gamma, or a schedule of it.
       every: compute it at every so manieth step, so many times as strong.
     """
 
@@ -112,13 +115,13 @@ def r1(weight: float = 10.0, every: int = 1) -> Term:
     return Term('r1', apply, weight=weight, every=every)
 
 
-def r2(weight: float = 10.0, every: int = 1) -> Term:
+def r2(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
     """`|grad D(G(z))|^2 / 2` on fake images.
 
     Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
 
     Args:
-      weight: the paper's gamma.
+      weight: the paper's gamma, or a schedule of it.
       every: compute it at every so manieth step, so many times as strong.
     """
 

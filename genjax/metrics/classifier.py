@@ -14,8 +14,8 @@ from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 from jaxtyping import Array, Float, Int, Key, Shaped
 
-from genjax.augment import AugmentLike, chain
-from genjax.core import Net, Network, Player, check_range, made, model
+from genjax.augment import AUGMENT, AugmentLike, chain
+from genjax.core import Net, Network, Player, check_range, model
 from genjax.data import indices
 from genjax.images import prepare, scale
 from genjax.metrics.arrays import check_classes
@@ -24,6 +24,7 @@ from genjax.nn.conv import Conv
 from genjax.nn.linen import from_linen
 from genjax.nn.norm import BatchNorm
 from genjax.optim import adam
+from genjax.parts import make_all
 from genjax.precision import Precision, mixed_precision
 from genjax.random import stream
 
@@ -123,7 +124,7 @@ def train_classifier(
     rate = optax.cosine_onecycle_schedule(steps, learning_rate)
     player = Player(
         ('classifier',),
-        functools.partial(_loss, network, chain(*map(made, augment))),
+        functools.partial(_loss, network, chain(*make_all(AUGMENT, augment))),
         adam(rate, l2=weight_decay),
     )
     built = model(

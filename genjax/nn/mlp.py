@@ -1,8 +1,9 @@
-"""Fully connected encoders and decoders."""
+"""Fully connected networks."""
 
 import math
 from collections.abc import Callable, Sequence
 
+import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
@@ -11,6 +12,10 @@ from genjax.nn.labels import with_labels
 
 # Uniform within 1 / sqrt(fan_in), smaller than LeCun's: outputs start near zero.
 _KERNEL = variance_scaling(1 / 3, 'fan_in', 'uniform')
+
+
+def _leaky(h: Array) -> Array:
+    return nn.leaky_relu(h, 0.2)
 
 
 class _Hidden(nn.Module):
@@ -94,3 +99,48 @@ class MLPDecoder(nn.Module):
         size = math.prod(self.output_shape)
         h = nn.Dense(size, kernel_init=self.kernel_init, bias_init=self.output_bias_init)(h)
         return h.reshape(z.shape[0], *self.output_shape)
+
+
+class MLPGenerator(nn.Module):
+    """`z -> images` in [-1, 1].
+
+    Attributes:
+      image_shape: `(height, width, channels)`.
+      hidden: sizes of the hidden layers.
+      num_classes: with it labels are taken, one-hot beside z.
+    """
+
+    image_shape: Sequence[int]
+    hidden: Sequence[int] = (256, 512)
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b h w c']:
+        if z.ndim != 2:
+            raise ValueError(f'expected noise z [b, d], got {z.shape}')
+        body = MLPDecoder(self.image_shape, self.hidden, _leaky, self.num_classes)
+        return jnp.tanh(body(z, y, train))
+
+
+class MLPDiscriminator(nn.Module):
+    """`images -> (logits [b], features [b, d])`.
+
+    Attributes:
+      hidden: sizes of the hidden layers.
+      dropout: rate after each hidden layer.
+      num_classes: with it labels are taken, one-hot beside the pixels.
+    """
+
+    hidden: Sequence[int] = (512, 256)
+    dropout: float = 0.0
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d']]:
+        h = with_labels(x.reshape(x.shape[0], -1), y, self.num_classes)
+        features = _Hidden(self.hidden, _leaky, self.dropout, _KERNEL)(h, train)
+        return nn.Dense(1, kernel_init=_KERNEL)(features)[:, 0], features

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from genjax import parallel
 from genjax.core import State
 from genjax.train.config import Config, differences, without_places
 from genjax.train.errors import RunError
+from genjax.train.older import places, upgraded
 
 T = TypeVar('T')
 LATEST = 2  # are kept, and the best
@@ -163,13 +164,14 @@ class Checkpoints:
                 force=True,
             )
 
-    def restore(self, step: int, like: State) -> State:
+    def restore(self, step: int, like: State, fresh: Callable[[], State] | None = None) -> State:
         """The state of a step, on whatever devices it was saved.
 
         Args:
           step: of a checkpoint that is there.
           like: a state of the same model, arrays or `jax.ShapeDtypeStruct`; what lies on a mesh
             is read to lie there too.
+          fresh: makes a new state, from which hypers come that an older genjax did not have.
 
         Raises:
           RunError: the checkpoint is of another run or another model, or cannot be read.
@@ -179,34 +181,49 @@ class Checkpoints:
             jax.tree_util.keystr(path): _struct(leaf)
             for path, leaf in jax.tree_util.tree_leaves_with_path(like)
         }
+        at = self._places(step, wanted, fresh is not None)
+        # What lies on no mesh comes by way of NumPy: bound to a device, it would compile the step
+        # again.
+        targets = {
+            old: leaf if leaf.sharding else np.empty(leaf.shape, leaf.dtype)
+            for old, leaf in ((at[name], wanted[name]) for name in at)
+        }
+        with self._reading(step):
+            arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
+            marks = about.get('sha256'), _digest(arrays)
+            if None not in marks and marks[0] != marks[1]:
+                raise ValueError('its arrays are not those that were saved')
+        others = {} if fresh is None or len(at) == len(wanted) else _plain(fresh())
+
+        def leaf(path, of):
+            name = jax.tree_util.keystr(path)
+            value = jnp.asarray(arrays[at[name]] if name in at else others[name])
+            value = jax.random.wrap_key_data(value) if _is_key(of) else value
+            return jax.device_put(value, wanted[name].sharding)
+
+        return jax.tree_util.tree_map_with_path(leaf, like)
+
+    def _places(self, step: int, wanted: Mapping[str, Any], renew: bool) -> dict[str, str]:
+        """Where a checkpoint has the leaves of a state, all but hypers that may be made anew."""
         with self._reading(step):
             saved = self._manager.item_metadata(step)
             if saved is None:
                 raise FileNotFoundError('the names of its arrays are not there')
+        at = places(wanted, saved)
+        missing = {n for n in wanted if n not in at and not (renew and n.startswith('.hypers['))}
         found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved.items()}
-        expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in wanted.items()}
+        expected = {
+            at.get(n, n): (leaf.shape, str(leaf.dtype))
+            for n, leaf in wanted.items()
+            if n in at or n in missing
+        }
         if found != expected:
             odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
             raise RunError(
                 f'checkpoint {step} is of another model: expected {odd[0]} '
                 f'{expected.get(odd[0])}, got {found.get(odd[0])}'
             )
-        # What lies on no mesh comes by way of NumPy: bound to a device, it would compile the step
-        # again.
-        targets = jax.tree.map(lambda a: a if a.sharding else np.empty(a.shape, a.dtype), wanted)
-        with self._reading(step):
-            arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
-            marks = about.get('sha256'), _digest(arrays)
-            if None not in marks and marks[0] != marks[1]:
-                raise ValueError('its arrays are not those that were saved')
-
-        def leaf(path, of):
-            name = jax.tree_util.keystr(path)
-            value = jnp.asarray(arrays[name])
-            value = jax.random.wrap_key_data(value) if _is_key(of) else value
-            return jax.device_put(value, wanted[name].sharding)
-
-        return jax.tree_util.tree_map_with_path(leaf, like)
+        return at
 
     def _about(self, step: int) -> dict[str, Any]:
         """What was written beside a state, of the same run."""
@@ -215,7 +232,8 @@ class Checkpoints:
         old = about.get('config')
         if old is None or self._config is None:  # of an older genjax, or of no run
             return about
-        # An option that an older genjax did not have is what it is now.
+        old = upgraded(old)
+        # An option that an older version of a recipe did not have is what it is now.
         options = {**self._config['options'], **old['options']}
         if lines := differences({**old, 'options': options}, self._config):
             names = ', '.join(line.partition(':')[0] for line in lines)

@@ -9,10 +9,10 @@ from typing import Any
 
 import jax
 
-import genjax.gan.recipes
-import genjax.vae.recipes
+import genjax.gan.methods
+import genjax.vae.methods
+from genjax.parts import describe, fold, nearest, parse, several, slot_of
 from genjax.train.errors import RunError
-from genjax.train.parts import describe, kind_of, nearest, parse
 
 Config = dict[str, Any]
 # What recipes, Flax and optax raise of values that they cannot take.
@@ -23,7 +23,7 @@ _PLACES = ('source', 'image_size', 'held_out_source')
 
 def recipes() -> dict[str, Callable]:
     """The public recipes of all families, by name."""
-    modules = (genjax.gan.recipes, genjax.vae.recipes)
+    modules = (genjax.gan.methods, genjax.vae.methods)
     return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
@@ -55,6 +55,8 @@ def options_of(recipe: Callable) -> dict[str, inspect.Parameter]:
 def describe_options(recipe: Callable, options: dict[str, Any]) -> Config:
     """All options of a recipe as JSON values, the defaults among them.
 
+    Options of parts are told with their part: `width=32` as `networks: 'dcgan:width=32'`.
+
     Args:
       recipe: a public recipe.
       options: those that differ from the defaults.
@@ -63,9 +65,15 @@ def describe_options(recipe: Callable, options: dict[str, Any]) -> Config:
       RunError: an option that the recipe does not have, or a part that no text names.
     """
     _check_names(recipe, options)
+    known = options_of(recipe)
+    try:
+        folded = fold(known, options)
+    except ValueError as error:
+        raise RunError(f'{recipe.__name__}: {error}') from None
     return {
-        name: _describe(name, parameter, options.get(name, parameter.default))
-        for name, parameter in options_of(recipe).items()
+        name: _describe(name, parameter, folded.get(name, parameter.default))
+        for name, parameter in known.items()
+        if slot_of(parameter.annotation).of is None
     }
 
 
@@ -81,11 +89,11 @@ def _check_names(recipe, options):
 def _describe(name, parameter, value):
     if value is parameter.empty:
         raise RunError(f'expected a value for the option {name!r}, got none')
-    kind, many = kind_of(parameter.annotation)
+    kind, many, _ = slot_of(parameter.annotation)
     try:
         if kind and many:
-            return [describe(kind, part) for part in value]
-        if kind:
+            return [describe(kind, part) for part in several(kind, value)]
+        if kind and value is not None:
             return describe(kind, value)
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -115,11 +123,11 @@ def build(recipe: Callable, options: Config, image_shape: tuple[int, int, int]) 
 
 
 def _parse(annotation, name, value):
-    kind, many = kind_of(annotation)
+    kind, many, _ = slot_of(annotation)
     try:
         if kind and many:
             return tuple(parse(kind, text) for text in value)
-        if kind:
+        if kind and value is not None:
             return parse(kind, str(value))
         return tuple(value) if isinstance(value, list) else value
     except (TypeError, ValueError) as error:

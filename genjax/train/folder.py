@@ -8,6 +8,7 @@ from pathlib import Path
 
 from genjax.train.config import Config, describe_options, differences, without_places
 from genjax.train.errors import RunError
+from genjax.train.older import upgraded
 
 CONFIG = 'config.json'
 _KEYS = {
@@ -63,7 +64,7 @@ def read(folder: Path) -> Config | None:
         raise RunError(f'{path}: expected the config of a run, got {error!r}') from error
     if odd:
         raise RunError(f'{path}: expected the config of a run, got others in {odd}')
-    return config
+    return upgraded(config)
 
 
 def agree(folder: Path, config: Config, recipe: Callable) -> None:
@@ -83,10 +84,10 @@ def agree(folder: Path, config: Config, recipe: Callable) -> None:
     if old is None:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
-    elif lines := differences(
-        without_places({**old, 'options': describe_options(recipe, old['options'])}),
-        without_places(config),
-    ):
+    elif old['recipe'] == config['recipe']:
+        old['options'] = describe_options(recipe, old['options'])
+    lines = [] if old is None else differences(without_places(old), without_places(config))
+    if lines:
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
     partial = folder / f'.{CONFIG}'
     partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')

@@ -64,7 +64,8 @@ def start(model: Any, seed: int, mesh: Mesh, checkpoints: Checkpoints) -> State:
     if latest is None:
         init = jax.jit(model.init, out_shardings=shardings, compiler_options=compile_once())
         return init(key)
-    return checkpoints.restore(latest, jax.tree.map(_lying, state, shardings))
+    like = jax.tree.map(_lying, state, shardings)
+    return checkpoints.restore(latest, like, lambda: model.init(key))
 
 
 def _lying(leaf, sharding):

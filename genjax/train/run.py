@@ -166,7 +166,9 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
         if not isinstance(at, int) or at not in checkpoints.steps():
             known = ['latest', 'best', *checkpoints.steps()]
             raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
-        state = checkpoints.restore(at, jax.eval_shape(model.init, jax.random.key(0)))
+        key = jax.random.key(0)
+        like = jax.eval_shape(model.init, key)
+        state = checkpoints.restore(at, like, lambda: model.init(key))
     return Run(model, state, config, folder)
 
 

@@ -1,6 +1,7 @@
 """Variational autoencoders."""
 
-from genjax.vae.bounds import elbo, iwae, log_weights, sampled_elbo
+from genjax.vae import bounds, networks
+from genjax.vae.bounds import elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import (
     Likelihood,
     Normal,
@@ -12,18 +13,24 @@ from genjax.vae.distributions import (
     normal,
     standard_normal,
 )
-from genjax.vae.recipes import conv_vae, gaussian_parts, vae
+from genjax.vae.family import gaussian_parts, warmed_up
+from genjax.vae.methods import beta_vae, conv_vae, iwae, vae
+from genjax.vae.networks import Pair
 from genjax.vae.terms import Parts, Terms, compose
 from genjax.vae.variational import VAE, Settings, variational
 
+# `iwae` is the method; the bound of that name is in `bounds`.
 __all__ = [
     'VAE',
     'Likelihood',
     'Normal',
+    'Pair',
     'Parts',
     'Settings',
     'Terms',
     'bernoulli',
+    'beta_vae',
+    'bounds',
     'compose',
     'conv_vae',
     'discretized_logistic',
@@ -34,9 +41,11 @@ __all__ = [
     'iwae',
     'learned_gaussian',
     'log_weights',
+    'networks',
     'normal',
     'sampled_elbo',
     'standard_normal',
     'vae',
     'variational',
+    'warmed_up',
 ]

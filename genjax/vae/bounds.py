@@ -5,17 +5,21 @@ otherwise it is an objective to train by (beta-VAE, Higgins et al. 2017), not a 
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from genjax.parts import Kind
 from genjax.vae.terms import Terms
 
 Bound = Callable[..., Float[Array, 'b']]
+BOUND = Kind('a bound', (__name__,), returns=("Float[Array, 'b']",), given=('terms', 'beta'))
+BoundLike = Annotated[Bound | str, BOUND]
 
 
-def elbo(terms: Terms, beta: Array | float = 1.0, free_bits: float = 0.0) -> Float[Array, 'b']:
+def elbo(terms: Terms, beta: Array | float = 1.0, *, free_bits: float = 0.0) -> Float[Array, 'b']:
     """`E_q log p(x | z) - beta KL(q(z | x) || p(z))`, the KL in closed form.
 
     Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114). With free bits l the KL of each

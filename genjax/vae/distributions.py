@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jax.nn import log_sigmoid, sigmoid
 from jaxtyping import Array, Float, Key
+
+from genjax.parts import Kind
 
 # exp(20) is far from overflow in float32, also when squared.
 LOG_VAR_LIMIT = 20.0
@@ -116,7 +118,8 @@ class Likelihood(NamedTuple):
     distribution: Callable[[Array], ImageDistribution]
 
 
-LikelihoodLike = Likelihood | Callable[..., Likelihood]
+LIKELIHOOD = Kind('a likelihood', (__name__,), (Likelihood,))
+LikelihoodLike = Annotated[Likelihood | Callable[..., Likelihood] | str, LIKELIHOOD]
 
 
 def _as_it_is(key, x):

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from genjax.augment import Augment, chain
 from genjax.core import (
     Batch,
+    HyperLike,
     Metrics,
     Network,
     Player,
@@ -19,11 +20,13 @@ from genjax.core import (
     Term,
     averaged,
     check_range,
+    hyper,
     model,
     weighted_sum,
 )
 from genjax.images import prepare, scale
 from genjax.nn.labels import check_labels, draw_labels
+from genjax.parts import opened
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import Likelihood, Normal
@@ -82,11 +85,10 @@ class Settings(NamedTuple):
       image_shape: `(height, width, channels)`.
       latent_dim: length of z.
       likelihood: of images.
-      bound: what is maximized.
+      bound: what is maximized; with options, as `partial(elbo, free_bits=0.5)`, an objective beside
+        the bound that it is without them.
       k: samples of the posterior.
-      beta: the initial value of the hyper `vae/beta`, the weight of the KL.
-      warmup: steps in which the KL's weight grows from 0 to beta.
-      free_bits: nats of each group of latents that cost nothing more; with `elbo` only.
+      beta: of the hyper `vae/beta`, the weight of the KL: a number, or a schedule of the steps.
       num_classes: None for a model without labels.
       augment: of the training images.
     """
@@ -96,9 +98,7 @@ class Settings(NamedTuple):
     likelihood: Likelihood
     bound: Bound = elbo
     k: int = 1
-    beta: float = 1.0
-    warmup: int = 0
-    free_bits: float = 0.0
+    beta: HyperLike = 1.0
     num_classes: int | None = None
     augment: Augment = chain()
 
@@ -113,7 +113,7 @@ def variational(
     trains: Sequence[str] = ('encoder', 'decoder'),
     terms: Sequence[Term] = (),
     players: Mapping[str, Player] | None = None,
-    ema_decay: float | None = None,
+    ema_decay: HyperLike | None = None,
     microbatches: int = 1,
 ) -> VAE:
     """One player, `vae`, who maximizes a bound; other players may follow.
@@ -127,7 +127,8 @@ def variational(
       trains: the networks that the player trains.
       terms: added to the loss, functions of `Terms`.
       players: who play after `vae`, say FactorVAE's critic.
-      ema_decay: of averages of the trained networks that everything but training uses.
+      ema_decay: of averages of the trained networks that everything but training uses, a number or
+        a schedule of the steps.
       microbatches: pieces in which each batch is taken.
 
     Raises:
@@ -168,9 +169,7 @@ def variational(
 
 def _check(settings):
     check_range(1, latent_dim=settings.latent_dim, k=settings.k)
-    check_range(0, beta=settings.beta, warmup=settings.warmup, free_bits=settings.free_bits)
-    if settings.free_bits and settings.bound is not elbo:
-        raise ValueError('expected free_bits with the bound elbo only, whose KL is by group')
+    check_range(0, beta=hyper(settings.beta).value, **opened(settings.bound)[1])
 
 
 def _loss(forward, settings, terms, state, key, batch):
@@ -183,22 +182,20 @@ def _loss(forward, settings, terms, state, key, batch):
     new = settings.augment.update(memory, seen)
     after = after.replace(memory={**after.memory, 'vae/augment': new})
     beta = state.hypers['vae/beta']
-    if settings.warmup:
-        beta *= jnp.minimum(1.0, state.step / settings.warmup)
-    options = {'free_bits': settings.free_bits} if settings.free_bits else {}
-    objective = jnp.mean(settings.bound(seen, beta, **options))
+    objective = jnp.mean(settings.bound(seen, beta))
     bounds = {f'vae/{name}': jnp.mean(b) for name, b in _bounds(seen, settings.bound).items()}
     return extra - objective, after, metrics | bounds | {'vae/beta': beta}
 
 
 def _bounds(seen, bound):
     """The bounds of each example at beta = 1, and the parts of the ELBO, in nats."""
-    plain = sampled_elbo if seen.kl is None else elbo
-    log_px_z, value = jnp.mean(seen.log_px_z, axis=0), plain(seen)
+    usual = sampled_elbo if seen.kl is None else elbo
+    log_px_z, value = jnp.mean(seen.log_px_z, axis=0), usual(seen)
     # A difference of large numbers would round a small KL away, or below 0.
     kl = log_px_z - value if seen.kl is None else jnp.sum(seen.kl, axis=1)
     named = {'elbo': value, 'log_px_z': log_px_z, 'kl': kl}
-    return {getattr(bound, '__name__', 'bound'): bound(seen), **named}
+    plain = opened(bound)[0]
+    return {getattr(plain, '__name__', 'bound'): plain(seen), **named}
 
 
 def _observed(settings, key, batch):

@@ -18,7 +18,7 @@ OPTIONS = {
         OTHER + 'options.beta: the run has 1.0, the command says 2.0',
     ),
     'another part': (
-        {'bound': vae.iwae},
+        {'bound': vae.bounds.iwae},
         OTHER + "options.bound: the run has 'elbo', the command says 'iwae'",
     ),
     'other data': (
@@ -37,7 +37,7 @@ OPTIONS = {
         {'latent_dim': object()},
         'latent_dim: Object of type object is not JSON serializable',
     ),
-    'no number for sizes': ({'hidden': 4}, 'vae: Value after * must be an iterable, not int'),
+    'no number for sizes': ({'hidden': 4}, "vae: 'int' object is not iterable"),
     'half a latent': ({'latent_dim': 2.5}, 'vae: Shapes must be 1D sequences ...'),
     'no latent': ({'latent_dim': 0}, 'vae: expected latent_dim >= 1, got 0'),
     'a latent without end': (
@@ -78,7 +78,7 @@ OPTIONS = {
     ),
     'options of a bare part': (
         {'bound': 'elbo:beta=2'},
-        "bound: expected no options of elbo, got 'beta=2'",
+        "bound: elbo has no option 'beta'; known: free_bits",
     ),
     'no list of parts': ({'augment': None}, "augment: 'NoneType' object is not iterable"),
     'a part that cannot be': (

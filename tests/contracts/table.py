@@ -100,7 +100,7 @@ ROWS = [
             **_TINY_VAE,
             'hidden': (16,),
             'num_classes': 2,
-            'bound': vae.iwae,
+            'bound': vae.bounds.iwae,
             'k': 3,
             'warmup': 4,
             'dropout': 0.1,

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-import genjax.gan.recipes
-import genjax.vae.recipes
+import genjax.gan.methods
+import genjax.vae.methods
 from tests.contracts.subject import (
     as_floats,
     assert_same_update,
@@ -26,7 +26,7 @@ def types(state):
 def test_every_public_recipe_has_a_row():
     public = {
         getattr(module, name)
-        for module in (genjax.gan.recipes, genjax.vae.recipes)
+        for module in (genjax.gan.methods, genjax.vae.methods)
         for name in module.__all__
     }
     assert {row.recipe for row in ROWS} == public

@@ -1,0 +1,103 @@
+"""GANs: how the parts of one meet, and every option that all methods have."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import optax
+
+from genjax.augment import AUGMENT, AugmentLike, chain
+from genjax.core import check_range
+from genjax.gan.adversarial import GAN, adversarial
+from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair, dcgan
+from genjax.gan.objectives import OBJECTIVE, ObjectiveLike, non_saturating
+from genjax.gan.penalties import PENALTY, TermLike
+from genjax.optim import OptimizerLike, clip_weights
+from genjax.optim import optimizer as guarded
+from genjax.parts import SCHEDULE, OptionOf, ScalarOrSchedule, make, make_all, maybe
+from genjax.precision import Precision, mixed_precision
+
+
+def gan(
+    image_shape: tuple[int, int, int] = (28, 28, 1),
+    *,
+    networks: NetworksLike = dcgan,
+    latent_dim: int = 128,
+    num_classes: int | None = None,
+    objective: ObjectiveLike = non_saturating,
+    penalties: Sequence[TermLike] = (),
+    optimizer: OptimizerLike = optax.adam,
+    generator_learning_rate: ScalarOrSchedule = 2e-4,
+    discriminator_learning_rate: ScalarOrSchedule = 2e-4,
+    n_critic: int = 1,
+    ema_decay: ScalarOrSchedule | None = 0.999,
+    augment: Sequence[AugmentLike] = (),
+    l1: float = 0.0,
+    l2: float = 0.0,
+    clip_norm: float | None = None,
+    weight_clip: float | None = None,
+    microbatches: int = 1,
+    precision: Precision = 'auto',
+    width: Annotated[int | None, OptionOf('networks')] = None,
+    hidden: Annotated[Sequence[int] | None, OptionOf('networks')] = None,
+    norm: Annotated[Norm | None, OptionOf('networks')] = None,
+    dropout: Annotated[float | None, OptionOf('networks')] = None,
+    b1: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
+    b2: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
+) -> GAN:
+    """A GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): parts of your choice.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      networks: generator and discriminator.
+      latent_dim: length of z.
+      num_classes: number of labels; None trains without labels.
+      objective: what the players minimize.
+      penalties: terms added to the discriminator's loss.
+      optimizer: of both players, one of optax or optax.contrib; schedules in it count the updates
+        of each.
+      generator_learning_rate: a number or a schedule.
+      discriminator_learning_rate: a number or a schedule.
+      n_critic: discriminator updates in a step; a step takes so many batches.
+      ema_decay: of the averaged generator that samples are drawn from, or a schedule of it; None
+        for no average.
+      augment: of what the discriminator sees, real and fake.
+      l1: decoupled L1 decay of the kernels of both networks.
+      l2: decoupled L2 decay of the kernels of both networks.
+      clip_norm: greatest global norm of the gradients of each player.
+      weight_clip: bound on every weight of the discriminator, as the first WGAN has it.
+      microbatches: pieces in which each batch is taken, to save memory.
+      precision: of training passes; auto is bfloat16 where the machine is made for it.
+      width: option of the networks: channels of the layer next to the image.
+      hidden: option of the networks: sizes of fully connected layers.
+      norm: option of the networks: of the discriminator.
+      dropout: option of the networks: rate in the discriminator.
+      b1: option of the optimizer: decay of the first moment.
+      b2: option of the optimizer: decay of the second moment.
+
+    Raises:
+      ValueError: a number out of its range, or what stands for no part.
+    """
+    check_range(1, latent_dim=latent_dim)
+    pair = make(NETWORKS, networks, width=width, hidden=hidden, norm=norm, dropout=dropout)
+    shape = (image_shape[0], image_shape[1], image_shape[2])
+    pair = pair if isinstance(pair, Pair) else pair(shape, latent_dim, num_classes)
+    chosen = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
+    players = [
+        guarded(optimizer, rate, l1=l1, l2=l2, clip_norm=clip_norm, **chosen)
+        for rate in (generator_learning_rate, discriminator_learning_rate)
+    ]
+    if weight_clip is not None:
+        players[1] = optax.chain(players[1], clip_weights(weight_clip))
+    return adversarial(
+        *(mixed_precision(network, precision) for network in pair),
+        image_shape=shape,
+        latent_dim=latent_dim,
+        objective=make(OBJECTIVE, objective),
+        optimizers=(players[0], players[1]),
+        discriminator_terms=make_all(PENALTY, penalties),
+        augment=chain(*make_all(AUGMENT, augment)),
+        num_classes=num_classes,
+        n_critic=n_critic,
+        ema_decay=ema_decay,
+        microbatches=microbatches,
+    )

@@ -1,0 +1,118 @@
+"""Pairs of networks for GANs: `(image_shape, latent_dim, num_classes, *, options) -> Pair`."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core import Network, check_range
+from genjax.gan.adversarial import critic
+from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
+from genjax.nn.linen import from_linen
+from genjax.nn.mlp import MLPDiscriminator, MLPGenerator
+from genjax.parts import Kind
+
+Norm = Literal['batch', 'layer', 'none']
+ImageShape = tuple[int, int, int]
+
+
+class Pair(NamedTuple):
+    """The two networks of a GAN.
+
+    Attributes:
+      generator: `z -> images` in [-1, 1], or `(z, y) -> images`.
+      discriminator: `x -> Critique`, or `(x, y) -> Critique`.
+    """
+
+    generator: Network
+    discriminator: Network
+
+
+_GIVEN = ('image_shape', 'latent_dim', 'num_classes')
+NETWORKS = Kind('networks', (__name__,), (Pair,), given=_GIVEN)
+NetworksLike = Annotated[Pair | Callable[..., Pair] | str, NETWORKS]
+
+
+def dcgan(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    width: int = 64,
+    norm: Norm = 'batch',
+    dropout: float = 0.0,
+) -> Pair:
+    """4x4 convolutions of stride 2, Radford et al. 2016 (https://arxiv.org/abs/1511.06434).
+
+    With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
+    and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
+
+    Args:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      width: channels of the layer next to the image, doubled with each further layer.
+      norm: of the discriminator; gradient penalties want layer or none.
+      dropout: rate in the discriminator.
+    """
+    check_range(1, width=width)
+    check_range(0, 1, dropout=dropout)
+    return of_linen(
+        DCGANGenerator(image_shape, width, num_classes=num_classes),
+        DCGANDiscriminator(width, norm=norm, dropout=dropout, num_classes=num_classes),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def mlp(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    hidden: Sequence[int] = (512, 256),
+    dropout: float = 0.0,
+) -> Pair:
+    """Fully connected, as in Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): any images.
+
+    Labels stand one-hot beside z and beside the pixels.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      hidden: sizes of the discriminator's hidden layers; the generator has them in reverse.
+      dropout: rate in the discriminator.
+    """
+    check_range(
+        1, latent_dim=latent_dim, **{f'size {i} of a layer': n for i, n in enumerate(hidden)}
+    )
+    check_range(0, 1, dropout=dropout)
+    return of_linen(
+        MLPGenerator(image_shape, tuple(reversed(hidden)), num_classes=num_classes),
+        MLPDiscriminator(tuple(hidden), dropout=dropout, num_classes=num_classes),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def of_linen(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+) -> Pair:
+    """The pair of two Linen modules.
+
+    Args:
+      generator: `(z, y=None, train=True) -> images`.
+      discriminator: `(x, y=None, train=True) -> (logits, features)`.
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+    """
+    y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
+    z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
+    x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    return Pair(from_linen(generator, z, *y), critic(from_linen(discriminator, x, *y)))

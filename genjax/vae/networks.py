@@ -1,0 +1,118 @@
+"""Pairs of networks for VAEs.
+
+Each is `(image_shape, latent_dim, num_classes, output_shape, *, options) -> Pair`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core import Network, check_range
+from genjax.nn.convnet import ConvDecoder, ConvEncoder
+from genjax.nn.linen import from_linen
+from genjax.nn.mlp import MLPDecoder, MLPEncoder
+from genjax.parts import Kind
+
+Activation = Literal['relu', 'tanh', 'softplus']
+ImageShape = tuple[int, int, int]
+
+
+class Pair(NamedTuple):
+    """The two networks of a VAE.
+
+    Attributes:
+      encoder: `x -> (mean, log_var)`, each [b, latent_dim], or `(x, y) -> ...`.
+      decoder: `z -> outputs` [b, *output_shape], or `(z, y) -> ...`.
+    """
+
+    encoder: Network
+    decoder: Network
+
+
+_GIVEN = ('image_shape', 'latent_dim', 'num_classes', 'output_shape')
+NETWORKS = Kind('networks', (__name__,), (Pair,), given=_GIVEN)
+NetworksLike = Annotated[Pair | Callable[..., Pair] | str, NETWORKS]
+
+
+def mlp(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    output_shape: ImageShape,
+    *,
+    hidden: Sequence[int] = (400,),
+    activation: Activation = 'relu',
+    dropout: float = 0.0,
+) -> Pair:
+    """Fully connected, as in Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): any images.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      output_shape: of what the decoder puts out for an image.
+      hidden: sizes of the encoder's hidden layers; the decoder has them in reverse.
+      activation: of the hidden layers.
+      dropout: rate after each hidden layer.
+    """
+    check_range(1, **{f'size {i} of a layer': size for i, size in enumerate(hidden)})
+    check_range(0, 1, dropout=dropout)
+    common = getattr(nn, activation), num_classes, dropout
+    return of_linen(
+        MLPEncoder(latent_dim, tuple(hidden), *common),
+        MLPDecoder(output_shape, tuple(reversed(hidden)), *common),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def conv(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    output_shape: ImageShape,
+    *,
+    width: int = 32,
+    dropout: float = 0.0,
+) -> Pair:
+    """4x4 convolutions of stride 2, without norms.
+
+    Args:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      output_shape: of what the decoder puts out for an image.
+      width: channels of the layer next to the image, doubled with each further layer.
+      dropout: rate after each hidden layer.
+    """
+    check_range(1, width=width)
+    check_range(0, 1, dropout=dropout)
+    return of_linen(
+        ConvEncoder(latent_dim, width, num_classes, dropout),
+        ConvDecoder(output_shape, width, num_classes, dropout),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def of_linen(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+) -> Pair:
+    """The pair of two Linen modules.
+
+    Args:
+      encoder: `(x, y=None, train=True) -> (mean, log_var)`.
+      decoder: `(z, y=None, train=True) -> outputs`.
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+    """
+    y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
+    x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
+    return Pair(from_linen(encoder, x, *y), from_linen(decoder, z, *y))
