@@ -1,15 +1,18 @@
 """Shapes, initial values and conditioning of the networks."""
 
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.nn.conv import conv, conv_transpose
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
+from genjax.nn.sizes import cropped, stages
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -83,11 +86,47 @@ def test_critics_for_penalties_do_not_mix_examples(norm):
     assert (sizes[~np.eye(4, dtype=bool)] == 0).all()
 
 
-@pytest.mark.parametrize('shape', [(28, 28, 2), (30, 30, 1), (28, 32, 1), (64, 64)])
-def test_unknown_sizes_are_refused(shape):
-    message = r'expected images of 28x28, 32x32, 64x64, 128x128 and 1 or 3 channels, got'
+@pytest.mark.parametrize(
+    ('shape', 'size'),
+    [((28, 28, 2), 28), ((30, 33, 1), 32), ((12, 16, 1), 16), ((300, 260, 3), 256), ((64, 64), 64)],
+)
+def test_unknown_sizes_are_refused_with_the_way_out(shape, size):
+    message = (
+        r'expected images whose height and width are multiples of 4 from 16 to 256, with 1 or 3 '
+        rf'channels, got {re.escape(str(shape))}: scale them \(--image-size {size}\), or take '
+        r'networks that take any \(--networks mlp\)'
+    )
     with pytest.raises(ValueError, match=message):
         DCGANGenerator(shape).init(KEY, jnp.zeros((1, 8)))
+
+
+@pytest.mark.parametrize('height', range(16, 257, 4))
+def test_stacks_take_all_multiples_of_four(height):
+    width = 16 + (7 * height) % 244 // 4 * 4
+    sizes = stages((height, width, 3))
+    assert sizes[0] == (height, width)
+    assert 4 <= min(sizes[-1]) <= 8
+    assert all(b == (-(-a[0] // 2), -(-a[1] // 2)) for a, b in itertools.pairwise(sizes))
+
+
+@pytest.mark.parametrize('shape', [(16, 20, 1), (100, 36, 3), (48, 252, 1)])
+def test_networks_of_any_size_give_images_of_that_size(shape):
+    z, x = jnp.zeros((2, 5)), jnp.zeros((2, *shape))
+    for module in (DCGANGenerator(shape, 4), ConvDecoder(shape, 4)):
+        assert shapes(module, z)[0] == (2, *shape)
+    assert shapes(DCGANDiscriminator(4), x)[0][0] == (2,)
+    assert shapes(ConvEncoder(3, 4), x)[0] == ((2, 3), (2, 3))
+
+
+def test_odd_maps_are_halved_and_doubled_by_the_same_windows():
+    """Of 36 pixels the maps are 18, 9 and 5: the stage from 5 is the adjoint of that to 5."""
+    small, large = (2, 5, 4, 6), (2, 9, 8, 3)
+    kernel = jax.random.normal(stream(KEY, 'kernel'), (4, 4, 6, 3))
+    y, x = (jax.random.normal(stream(KEY, str(s)), s) for s in (small, large))
+    up = cropped(conv_transpose(y, kernel, 2), large[1:3])
+    down = conv(x, kernel.transpose(0, 1, 3, 2)[::-1, ::-1], 2)
+    assert (up.shape, down.shape) == (large, small)
+    np.testing.assert_allclose(jnp.vdot(up, x), jnp.vdot(y, down), rtol=1e-4)
 
 
 ENCODERS = {

@@ -58,7 +58,7 @@ def test_bad_options_are_refused_by_name(name, options, message):
 
 
 def test_images_that_a_recipe_cannot_take_are_refused():
-    with pytest.raises(RunError, match=r'dcgan: expected images of 28x28, .* got \(30, 30, 1\)'):
+    with pytest.raises(RunError, match=r'dcgan: expected images whose .* got \(30, 30, 1\)'):
         build(gan.dcgan, describe_options(gan.dcgan, {}), (30, 30, 1))
 
 

@@ -1,11 +1,13 @@
 """Convolutional encoders and decoders, without batch norm: each example stands for itself."""
 
+import math
+
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.labels import with_labels
-from genjax.nn.sizes import stages
+from genjax.nn.sizes import cropped, stages
 
 
 class ConvEncoder(nn.Module):
@@ -28,7 +30,7 @@ class ConvEncoder(nn.Module):
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
         h = x
-        for i in range(stages(x.shape[1:])[1]):
+        for i in range(len(stages(x.shape[1:])) - 1):
             h = nn.relu(Conv(self.width * 2**i, (4, 4), 2)(h))
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         h = with_labels(h.reshape(h.shape[0], -1), y, self.num_classes)
@@ -41,7 +43,7 @@ class ConvDecoder(nn.Module):
     """`z -> outputs` [b, h, w, outputs], of no bounded range: 4x4 stride-2 transposed convolutions.
 
     Attributes:
-      output_shape: `(height, width, outputs)`, of 28, 32, 64 or 128 pixels.
+      output_shape: `(height, width, outputs)`, multiples of 4 from 16 to 256.
       width: channels of the last hidden layer; each layer before it has twice as many.
       num_classes: with it labels are taken, one-hot beside z.
       dropout: rate after each hidden layer.
@@ -56,11 +58,13 @@ class ConvDecoder(nn.Module):
     def __call__(
         self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> Float[Array, 'b h w outputs']:
-        base, n = stages((*self.output_shape[:2], 1))
+        *larger, base = stages((*self.output_shape[:2], 1))
+        n = len(larger)
         channels = self.width * 2 ** (n - 1)
         h = nn.relu(nn.Dense(8 * self.width)(with_labels(z, y, self.num_classes)))
-        h = nn.relu(nn.Dense(base * base * channels)(h)).reshape(-1, base, base, channels)
+        h = nn.relu(nn.Dense(math.prod(base) * channels)(h)).reshape(-1, *base, channels)
         for i in range(n - 1):
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
             h = nn.relu(ConvTranspose(channels // 2 ** (i + 1), (4, 4), 2)(h))
+            h = cropped(h, larger[-1 - i])
         return ConvTranspose(self.output_shape[2], (4, 4), 2)(h)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm, LayerNorm
-from genjax.nn.sizes import stages
+from genjax.nn.sizes import cropped, stages
 
 _KERNEL = normal(0.02)
 _NORMS = ('batch', 'layer', 'none')
@@ -28,7 +28,7 @@ class DCGANGenerator(nn.Module):
     Layers before a batch norm have no bias: its gradient would be zero but for rounding.
 
     Attributes:
-      image_shape: `(height, width, channels)`; 28, 32, 64 or 128 pixels, 1 or 3 channels.
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
       width: channels of the last hidden layer; each layer before it has twice as many.
       num_classes: with it the batch norms are class-conditional, and labels stand beside z.
     """
@@ -41,7 +41,8 @@ class DCGANGenerator(nn.Module):
     def __call__(
         self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> Float[Array, 'b h w c']:
-        base, n = stages(self.image_shape)
+        *larger, base = stages(self.image_shape)
+        n = len(larger)
         if z.ndim != 2:
             raise ValueError(f'expected noise z [b, d], got {z.shape}')
         channels = self.width * 2 ** (n - 1)
@@ -52,11 +53,12 @@ class DCGANGenerator(nn.Module):
 
         # As loud as z itself, or it takes long until the classes part.
         h = with_labels(z, y, self.num_classes, math.sqrt(z.shape[1]))
-        h = nn.Dense(base * base * channels, use_bias=False, kernel_init=_KERNEL)(h)
-        h = norm(h.reshape(-1, base, base, channels))
+        h = nn.Dense(math.prod(base) * channels, use_bias=False, kernel_init=_KERNEL)(h)
+        h = norm(h.reshape(-1, *base, channels))
         for i in range(n - 1):
             features = channels // 2 ** (i + 1)
-            h = norm(ConvTranspose(features, (4, 4), 2, use_bias=False, kernel_init=_KERNEL)(h))
+            h = ConvTranspose(features, (4, 4), 2, use_bias=False, kernel_init=_KERNEL)(h)
+            h = norm(cropped(h, larger[-1 - i]))
         return jnp.tanh(ConvTranspose(self.image_shape[2], (4, 4), 2, kernel_init=_KERNEL)(h))
 
 
@@ -87,7 +89,7 @@ class DCGANDiscriminator(nn.Module):
             raise ValueError(f'expected a norm among {_NORMS}, got {self.norm!r}')
         y = check_labels(y, x.shape[0], self.num_classes)
         h = x
-        for i in range(stages(x.shape[1:])[1]):
+        for i in range(len(stages(x.shape[1:])) - 1):
             bias = i == 0 or self.norm == 'none'
             h = Conv(self.width * 2**i, (4, 4), 2, use_bias=bias, kernel_init=_KERNEL)(h)
             h = nn.leaky_relu(self._normalize(h, train) if i else h, 0.2)
