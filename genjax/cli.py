@@ -1,4 +1,4 @@
-"""The command `genjax`: train, sample, reconstruct, interpolate, evaluate, export, data inspect.
+"""The command `genjax`: train, recipes, sample, reconstruct, interpolate, evaluate, export, data.
 
 The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
 """
@@ -16,9 +16,10 @@ from tyro.constructors import PrimitiveConstructorSpec
 from genjax import commands, parallel
 from genjax.data import DataError
 from genjax.machine import own_process
+from genjax.methods import methods, recipes
 from genjax.parts import arguments, describe, makers, parse, slot_of
 from genjax.train import Finished, RunError, train
-from genjax.train.config import options_of, recipes
+from genjax.train.config import options_of
 from genjax.train.errors import DivergedError
 
 # As shells count: what ends by a signal has 128 more than its number.
@@ -97,6 +98,11 @@ def _training(recipe: Callable) -> Callable[..., int]:
     return command
 
 
+def _list() -> None:
+    """Lists the methods: their papers, what each is for, and a figure that it reached."""
+    print(*methods(), sep='\n\n')
+
+
 def _commands() -> Any:
     """The tree of subcommands, as tyro wants it."""
 
@@ -112,7 +118,8 @@ def _commands() -> Any:
     train_command.__doc__ = 'Trains a recipe; a run that is there already is continued.'
     others = [named(name, getattr(commands, name)) for name in _NAMES]
     looked = named('data', commands.look_at_data)
-    return Union[(named('train', train_command), *others, looked)]
+    listed = named('recipes', _list)
+    return Union[(named('train', train_command), listed, *others, looked)]
 
 
 def main(args: Sequence[str] | None = None) -> int:

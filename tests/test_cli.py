@@ -14,8 +14,9 @@ from PIL import Image
 from genjax import data, plots
 from genjax.cli import main
 from genjax.evaluation import pictures
+from genjax.methods import recipes
 from genjax.train import load, train
-from genjax.train.config import options_of, origin, recipes
+from genjax.train.config import options_of, origin
 from tests.contracts.subject import different
 
 TRAIN = ['--steps', '4', '--batch-size', '4', '--dispatch', '2']

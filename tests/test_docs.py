@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.gan import objectives
-from genjax.train.config import recipes
+from genjax.methods import recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 README, CONTRIBUTING = (

@@ -19,7 +19,7 @@ ORDER = [
     {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},
     {'gan', 'vae'},
-    {'metrics'},
+    {'methods', 'metrics'},
     {'train'},
     {'evaluation', 'exports'},
     {'__init__'},

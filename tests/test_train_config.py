@@ -7,6 +7,7 @@ import pytest
 
 import genjax
 from genjax import gan
+from genjax.methods import recipes
 from genjax.train import RunError
 from genjax.train.config import (
     build,
@@ -15,7 +16,6 @@ from genjax.train.config import (
     differences,
     find_recipe,
     origin,
-    recipes,
 )
 
 SHAPE = (28, 28, 1)

@@ -44,7 +44,9 @@ def gan(
     b1: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
     b2: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
 ) -> GAN:
-    """A GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): parts of your choice.
+    """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): parts of your own choice.
+
+    Reached: ?
 
     Args:
       image_shape: `(height, width, channels)`.

@@ -8,16 +8,15 @@ from functools import partial
 
 import optax
 
+from genjax.gan import networks, penalties
 from genjax.gan.family import gan
-from genjax.gan.networks import dcgan as dcgan_networks
 from genjax.gan.objectives import hinge, least_squares, wasserstein
-from genjax.gan.penalties import dragan as dragan_penalty
-from genjax.gan.penalties import wgan_gp as wgan_gp_penalty
 from genjax.parts import preset
 
 __all__ = ['dcgan', 'dragan', 'gan', 'hinge_gan', 'lsgan', 'wgan', 'wgan_gp']
 
 _ADAM = partial(optax.adam, b1=0.5)
+_RMSPROP = partial(optax.rmsprop, decay=0.99)
 
 
 @preset(gan, latent_dim=100, optimizer=_ADAM)
@@ -26,19 +25,29 @@ def dcgan():
 
     With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
     and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
+
+    Reached: ?
     """
 
 
 @preset(gan, objective=least_squares, latent_dim=100, optimizer=_ADAM)
 def lsgan():
-    """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076): squared errors, which also pull
-    samples that are far on the right side.
+    """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076): squared errors, which also draw
+    back samples that are far on the right side.
+
+    Reached: ?
     """
 
 
-@preset(gan, objective=hinge, latent_dim=100, optimizer=_ADAM)
+@preset(gan, objective=hinge, latent_dim=100, optimizer=_RMSPROP)
 def hinge_gan():
-    """Geometric GAN, Lim and Ye 2017 (https://arxiv.org/abs/1705.02894): the hinge loss."""
+    """Geometric GAN, Lim and Ye 2017 (https://arxiv.org/abs/1705.02894): a discriminator that
+    learns by samples within its margin only.
+
+    Theirs updates the generator ten times for each update of the discriminator, here it is once.
+
+    Reached: ?
+    """
 
 
 @preset(
@@ -47,40 +56,48 @@ def hinge_gan():
     weight_clip=0.01,
     n_critic=5,
     latent_dim=100,
-    optimizer=partial(optax.rmsprop, decay=0.99),
+    optimizer=_RMSPROP,
     generator_learning_rate=5e-5,
     discriminator_learning_rate=5e-5,
 )
 def wgan():
-    """WGAN, Arjovsky et al. 2017 (https://arxiv.org/abs/1701.07875): a critic whose
-    weights are clipped.
+    """WGAN, Arjovsky et al. 2017 (https://arxiv.org/abs/1701.07875): a loss that tells a
+    distance, by a critic of clipped weights.
+
+    Reached: ?
     """
 
 
 @preset(
     gan,
-    networks=partial(dcgan_networks, norm='layer'),
+    networks=partial(networks.dcgan, norm='layer'),
     objective=wasserstein,
-    penalties=(wgan_gp_penalty,),
+    penalties=(penalties.wgan_gp,),
     n_critic=5,
     optimizer=partial(optax.adam, b1=0.0, b2=0.9),
     generator_learning_rate=1e-4,
     discriminator_learning_rate=1e-4,
 )
 def wgan_gp():
-    """WGAN-GP, Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028): a critic with a gradient
-    penalty and layer norm, trained five times as often as the generator.
+    """WGAN-GP, Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028): the same by a gradient
+    penalty, with which a critic may be deep.
+
+    Reached: ?
     """
 
 
 @preset(
     gan,
-    networks=partial(dcgan_networks, norm='none'),
-    penalties=(dragan_penalty,),
+    networks=partial(networks.dcgan, norm='none'),
+    penalties=(penalties.dragan,),
     latent_dim=100,
     optimizer=_ADAM,
 )
 def dragan():
-    """DRAGAN, Kodali et al. 2017 (https://arxiv.org/abs/1705.07215): a gradient penalty around the
-    data, against collapse.
+    """DRAGAN, Kodali et al. 2017 (https://arxiv.org/abs/1705.07215): a discriminator smooth
+    around the data, against the loss of modes.
+
+    Without a norm in the discriminator, since the penalty is of each image by itself.
+
+    Reached: ?
     """

@@ -9,8 +9,7 @@ from typing import Any
 
 import jax
 
-import genjax.gan.methods
-import genjax.vae.methods
+from genjax.methods import recipes
 from genjax.parts import describe, fold, nearest, parse, several, slot_of
 from genjax.train.errors import RunError
 
@@ -19,12 +18,6 @@ Config = dict[str, Any]
 REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # Where the data lie may change, and how they are read; what they are may not.
 _PLACES = ('source', 'image_size', 'held_out_source')
-
-
-def recipes() -> dict[str, Callable]:
-    """The public recipes of all families, by name."""
-    modules = (genjax.gan.methods, genjax.vae.methods)
-    return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
 def find_recipe(recipe: str | Callable) -> Callable:

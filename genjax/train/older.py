@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from genjax.train.config import Config, describe_options, options_of, recipes
+from genjax.methods import recipes
+from genjax.train.config import Config, describe_options, options_of
 
 
 def upgraded(config: Config) -> Config:

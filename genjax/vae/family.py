@@ -99,9 +99,11 @@ def vae(
     dropout: Annotated[float | None, OptionOf('networks')] = None,
     free_bits: Annotated[float | None, OptionOf('bound')] = None,
 ) -> VAE:
-    """The VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): codes and likelihoods.
+    """VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): codes and likelihoods.
 
     A diagonal-Gaussian posterior and a standard normal prior.
+
+    Reached: ?
 
     Args:
       image_shape: `(height, width, channels)`.

@@ -18,8 +18,10 @@ __all__ = ['beta_vae', 'conv_vae', 'iwae', 'vae']
 
 @preset(vae, networks=conv, latent_dim=32)
 def conv_vae():
-    """A convolutional VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114), of
-    convolutions, for larger images.
+    """A convolutional VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): the same for
+    larger images.
+
+    Reached: ?
     """
 
 
@@ -32,11 +34,17 @@ def conv_vae():
     optimizer=partial(optax.adam, eps=1e-4),
 )
 def iwae():
-    """IWAE, Burda et al. 2016 (https://arxiv.org/abs/1509.00519): a tighter bound by k samples."""
+    """IWAE, Burda et al. 2016 (https://arxiv.org/abs/1509.00519): a tighter bound, by the
+    importance weights of k samples.
+
+    Reached: ?
+    """
 
 
 @preset(vae, networks=partial(mlp, hidden=(1200, 1200)), latent_dim=10, beta=4.0)
 def beta_vae():
     """beta-VAE, Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl): latents that stand
-    for one thing each, at the price of reconstructions.
+    for one thing each, at the price of the reconstructions.
+
+    Reached: ?
     """

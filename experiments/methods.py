@@ -1,0 +1,56 @@
+"""All methods on the embedded digits: what each reaches in a few minutes.
+
+python -m experiments.methods --folder runs/methods    (? minutes on 2 cores)
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from genjax.evaluation import evaluate
+from genjax.machine import own_process
+from genjax.methods import methods
+from genjax.train import train
+
+STEPS, SEEDS = 2000, (0, 1, 2)
+FIGURES = {'gan': 'frechet_distance', 'vae': 'nll (nats, k=1000)'}
+
+
+def measure(name: str, folder: Path, steps: int, seed: int) -> float:
+    """The figure of one run: the Frechet distance of a GAN, the NLL of a VAE.
+
+    Args:
+      name: of the method, with its family.
+      folder: of the run; one that is there already is evaluated as it is.
+      steps: of the training.
+      seed: of the run.
+    """
+    family, _, method = name.partition('.')
+    options = {'width': 16} if family == 'gan' else {}
+    run = train(method, 'digits', run=folder, steps=steps, seed=seed, **options)
+    figures = {figure.name: figure.value for figure in evaluate(run, resamples=2).figures}
+    return figures[FIGURES[family]]
+
+
+def main(folder: Path, steps: int = STEPS, seeds: tuple[int, ...] = SEEDS) -> None:
+    """Trains every method with every seed, and prints a line for each.
+
+    Args:
+      folder: of the runs.
+      steps: of each.
+      seeds: of each method.
+    """
+    own_process()
+    for method in methods():
+        runs = [folder / f'{method.name}_{seed}' for seed in seeds]
+        found = [measure(method.name, *each) for each in zip(runs, [steps] * len(runs), seeds)]
+        spread = np.std(found, ddof=1) if len(found) > 1 else np.nan
+        print(
+            f'{method.name:15} {np.mean(found):.2f} +- {spread:.2f}  {np.round(found, 2)}',
+            flush=True,
+        )
+
+
+if __name__ == '__main__':
+    tyro.cli(main)
