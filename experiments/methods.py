@@ -27,7 +27,7 @@ def measure(name: str, folder: Path, steps: int, seed: int) -> float:
       seed: of the run.
     """
     family, _, method = name.partition('.')
-    options = {'width': 16} if family == 'gan' else {}
+    options = {'width': 16} if family == 'gan' and method != 'gan' else {}
     run = train(method, 'digits', run=folder, steps=steps, seed=seed, **options)
     figures = {figure.name: figure.value for figure in evaluate(run, resamples=2).figures}
     return figures[FIGURES[family]]
@@ -43,13 +43,10 @@ def main(folder: Path, steps: int = STEPS, seeds: tuple[int, ...] = SEEDS) -> No
     """
     own_process()
     for method in methods():
-        runs = [folder / f'{method.name}_{seed}' for seed in seeds]
-        found = [measure(method.name, *each) for each in zip(runs, [steps] * len(runs), seeds)]
+        name = method.name
+        found = [measure(name, folder / f'{name}_{seed}', steps, seed) for seed in seeds]
         spread = np.std(found, ddof=1) if len(found) > 1 else np.nan
-        print(
-            f'{method.name:15} {np.mean(found):.2f} +- {spread:.2f}  {np.round(found, 2)}',
-            flush=True,
-        )
+        print(f'{name:15} {np.mean(found):.2f} +- {spread:.2f}', np.round(found, 2), flush=True)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """GANs: how the parts of one meet, and every option that all methods have."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import optax
@@ -8,7 +9,7 @@ import optax
 from genjax.augment import AUGMENT, AugmentLike, chain
 from genjax.core import check_range
 from genjax.gan.adversarial import GAN, adversarial
-from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair, dcgan
+from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair, mlp
 from genjax.gan.objectives import OBJECTIVE, ObjectiveLike, non_saturating
 from genjax.gan.penalties import PENALTY, TermLike
 from genjax.optim import OptimizerLike, clip_weights
@@ -20,12 +21,12 @@ from genjax.precision import Precision, mixed_precision
 def gan(
     image_shape: tuple[int, int, int] = (28, 28, 1),
     *,
-    networks: NetworksLike = dcgan,
-    latent_dim: int = 128,
+    networks: NetworksLike = mlp,
+    latent_dim: int = 100,
     num_classes: int | None = None,
     objective: ObjectiveLike = non_saturating,
     penalties: Sequence[TermLike] = (),
-    optimizer: OptimizerLike = optax.adam,
+    optimizer: OptimizerLike = partial(optax.adam, b1=0.5),
     generator_learning_rate: ScalarOrSchedule = 2e-4,
     discriminator_learning_rate: ScalarOrSchedule = 2e-4,
     n_critic: int = 1,
@@ -44,7 +45,8 @@ def gan(
     b1: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
     b2: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
 ) -> GAN:
-    """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): parts of your own choice.
+    """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): fully connected, or of parts of
+    your own choice.
 
     Reached: ?
 

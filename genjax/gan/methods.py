@@ -15,11 +15,10 @@ from genjax.parts import preset
 
 __all__ = ['dcgan', 'dragan', 'gan', 'hinge_gan', 'lsgan', 'wgan', 'wgan_gp']
 
-_ADAM = partial(optax.adam, b1=0.5)
 _RMSPROP = partial(optax.rmsprop, decay=0.99)
 
 
-@preset(gan, latent_dim=100, optimizer=_ADAM)
+@preset(gan, networks=networks.dcgan)
 def dcgan():
     """DCGAN, Radford et al. 2016 (https://arxiv.org/abs/1511.06434): the plain convolutional GAN.
 
@@ -30,7 +29,7 @@ def dcgan():
     """
 
 
-@preset(gan, objective=least_squares, latent_dim=100, optimizer=_ADAM)
+@preset(gan, networks=networks.dcgan, objective=least_squares)
 def lsgan():
     """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076): squared errors, which also draw
     back samples that are far on the right side.
@@ -39,7 +38,7 @@ def lsgan():
     """
 
 
-@preset(gan, objective=hinge, latent_dim=100, optimizer=_RMSPROP)
+@preset(gan, networks=networks.dcgan, objective=hinge, optimizer=_RMSPROP)
 def hinge_gan():
     """Geometric GAN, Lim and Ye 2017 (https://arxiv.org/abs/1705.02894): a discriminator that
     learns by samples within its margin only.
@@ -52,10 +51,10 @@ def hinge_gan():
 
 @preset(
     gan,
+    networks=networks.dcgan,
     objective=wasserstein,
     weight_clip=0.01,
     n_critic=5,
-    latent_dim=100,
     optimizer=_RMSPROP,
     generator_learning_rate=5e-5,
     discriminator_learning_rate=5e-5,
@@ -74,6 +73,7 @@ def wgan():
     objective=wasserstein,
     penalties=(penalties.wgan_gp,),
     n_critic=5,
+    latent_dim=128,
     optimizer=partial(optax.adam, b1=0.0, b2=0.9),
     generator_learning_rate=1e-4,
     discriminator_learning_rate=1e-4,
@@ -86,13 +86,7 @@ def wgan_gp():
     """
 
 
-@preset(
-    gan,
-    networks=partial(networks.dcgan, norm='none'),
-    penalties=(penalties.dragan,),
-    latent_dim=100,
-    optimizer=_ADAM,
-)
+@preset(gan, networks=partial(networks.dcgan, norm='none'), penalties=(penalties.dragan,))
 def dragan():
     """DRAGAN, Kodali et al. 2017 (https://arxiv.org/abs/1705.07215): a discriminator smooth
     around the data, against the loss of modes.
