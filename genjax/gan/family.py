@@ -45,8 +45,8 @@ def gan(
     b1: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
     b2: Annotated[ScalarOrSchedule | None, OptionOf('optimizer')] = None,
 ) -> GAN:
-    """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): fully connected, or of parts of
-    your own choice.
+    """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): fully connected, or of parts
+    of your own choice.
 
     Reached: ?
 

@@ -27,7 +27,7 @@ _TINY_VAE = {'latent_dim': 4, 'learning_rate': 1e-2}
 
 
 class Row(NamedTuple):
-    """One recipe, tiny.
+    """One method, tiny.
 
     Attributes:
       name: of the row.
@@ -37,6 +37,8 @@ class Row(NamedTuple):
       players: the networks whose parameters each player may change.
       normed: the networks that carry statistics.
       cuts: the lengths of scans that make up a run of six steps; each length is a program.
+      full: whether all contracts are tried; of methods that put together what other rows have
+        too, the short ones are.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Row(NamedTuple):
     players: Mapping[str, tuple[str, ...]]
     normed: tuple[str, ...] = ()
     cuts: tuple[int, ...] = (1,) * 6
+    full: bool = True
 
 
 def eight_images() -> np.ndarray:
@@ -109,4 +112,19 @@ ROWS = [
         _VAE,
     ),
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
+    Row('gan', gan.gan, {**_TINY_GAN, 'width': None, 'hidden': (32,)}, batch(), _GAN, full=False),
+    Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
+    Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
+    Row('dragan', gan.dragan, _TINY_GAN, batch(), _GAN, ('generator',), full=False),
+    Row(
+        'wgan',
+        gan.wgan,
+        {**_TINY_GAN, 'n_critic': 2, 'weight_clip': 0.1},
+        batch(2),
+        _GAN,
+        tuple(_GAN),
+        full=False,
+    ),
+    Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, full=False),
+    Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, full=False),
 ]

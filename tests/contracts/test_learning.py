@@ -2,11 +2,13 @@
 
 import jax
 import numpy as np
+import pytest
 
 from tests.contracts.subject import different, plain
 from tests.contracts.table import EIGHT, IMAGE_SHAPE, eight_images
 
 STEPS = 240
+pytestmark = pytest.mark.every_method
 
 
 def blown_up(state):
