@@ -5,8 +5,10 @@ import os
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
+import numpy as np
 import pytest
 
+from genjax import plots
 from genjax.machine import own_process
 from tests import compiler
 
@@ -19,6 +21,14 @@ compiler.install()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     compiler.hurry(item.get_closest_marker('usual_compiler') is None)
+
+
+@pytest.fixture(autouse=True)
+def curves_in_a_hurry(request, monkeypatch):
+    """A pixel in the place of `loss.png`, which takes seconds to draw and is not looked at."""
+    if request.node.get_closest_marker('usual_curves') is None:
+        pixel = np.zeros((1, 1, 1), np.uint8)
+        monkeypatch.setattr(plots, 'curves', lambda records, path: plots.save(path, pixel))
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from PIL import Image
 
 from genjax import plots
 
+pytestmark = pytest.mark.usual_curves
+
 
 def drawn(records, tmp_path, monkeypatch, **options):
     """The axes of the figure that `curves` saves."""
