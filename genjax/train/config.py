@@ -17,7 +17,9 @@ Config = dict[str, Any]
 # What recipes, Flax and optax raise of values that they cannot take.
 REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # Where the data lie may change, and how they are read; what they are may not.
-_PLACES = ('source', 'image_size', 'held_out_source')
+# So may what it is computed by, which is on record.
+STACKS = 'stacks'
+_PLACES = ('source', 'image_size', 'held_out_source', STACKS)
 
 
 def find_recipe(recipe: str | Callable) -> Callable:

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genjax.train.config import Config, describe_options, differences, without_places
+from genjax.train.config import STACKS, Config, describe_options, differences, without_places
 from genjax.train.errors import RunError
 from genjax.train.older import upgraded
+from genjax.train.stack import changed, stack
 
 CONFIG = 'config.json'
 _KEYS = {
@@ -67,15 +69,19 @@ def read(folder: Path) -> Config | None:
     return upgraded(config)
 
 
-def agree(folder: Path, config: Config, recipe: Callable) -> None:
+def agree(folder: Path, config: Config, recipe: Callable) -> Config:
     """Writes the config of a new run; refuses another than that of a run which is there.
 
-    An option that an older genjax did not have is at its default.
+    An option that an older genjax did not have is at its default. Beside the config stand all
+    stacks that the run was computed by, one after the other; another one is told.
 
     Args:
       folder: of the run.
       config: of the command.
       recipe: the function.
+
+    Returns:
+      The config as it was written.
 
     Raises:
       RunError: another run is there, or something else.
@@ -89,6 +95,11 @@ def agree(folder: Path, config: Config, recipe: Callable) -> None:
     lines = [] if old is None else differences(without_places(old), without_places(config))
     if lines:
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
+    stacks, now = (old or {}).get(STACKS, []), stack()
+    if told := changed(stacks, now):
+        print(f'genjax: {told}', file=sys.stderr)
+    config = {**config, STACKS: stacks if stacks[-1:] == [now] else [*stacks, now]}
     partial = folder / f'.{CONFIG}'
     partial.write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
     os.replace(partial, folder / CONFIG)
+    return config

@@ -125,7 +125,7 @@ def train(
             measures.check_sizes(metrics, trained, measured)
             if parallel.leads():
                 stack.enter_context(locked(folder))
-                agree(folder, config, function)
+                config = agree(folder, config, function)
         shared = without_places(config), pace, mesh.shape
         processes.compare(folder / CONFIG, shared)
         checkpoints = Checkpoints(folder / _CHECKPOINTS, config)
