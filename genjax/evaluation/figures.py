@@ -96,13 +96,10 @@ def _apart(x: Images) -> float:
 
 
 def _spheres(e: Evidence) -> Iterator[Figure]:
-    def both(x):
-        a, b = e.reference.seen.features, x.seen.features
-        return metrics.precision_recall(a, b), metrics.prdc(a, b)
-
-    fakes, real = [both(fake) for fake in e.fakes], both(e.held_out)
-    for i, name in (0, 'precision'), (0, 'recall'), (1, 'density'), (1, 'coverage'):
-        yield of_sets(name, (getattr(x[i], name) for x in fakes), getattr(real[i], name))
+    images = (x.seen.features for x in (e.held_out, *e.fakes))
+    found = (metrics.spheres(e.reference.seen.features, features) for features in images)
+    for name, (real, *fakes) in zip(metrics.PRDC._fields, zip(*found, strict=True), strict=True):
+        yield of_sets(name, fakes, real)
 
 
 def _copied(e: Evidence) -> Iterator[Figure]:
