@@ -1,9 +1,9 @@
 """What the command `genjax` does with a run or with data, beside training."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import tyro
+from tyro.conf import Positional, arg
 
 from genjax import data, metrics, plots
 from genjax.evaluation import evaluation, pictures
@@ -14,56 +14,52 @@ from genjax.train.config import origin
 from genjax.train.errors import check_integers
 from genjax.train.measures import Features
 
-RunFolder = tyro.conf.Positional[Path]
+# What several commands take; their docstrings tell the rest.
+RunFolder = Annotated[Positional[Path], arg(help='folder of the run.')]
+Out = Annotated[Path, arg(help='a .png file for a grid, or a .npz file.')]
+Data = Annotated[str | None, arg(help='where the data are, if they have moved.')]
+Step = Annotated[
+    str, arg(help='of a checkpoint, or latest, or best by the held-out bound of a VAE.')
+]
+Provenance = Annotated[bool, arg(help='a .png file says in text chunks which model made it.')]
 
 
 def sample(
     run: RunFolder,
-    out: Path,
+    out: Out,
     n: int = 64,
     seed: int = 0,
     y: int | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
+    step: Step = 'latest',
+    provenance: Provenance = True,
 ) -> None:
     """Draws samples of a run.
 
     Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
       n: how many.
       seed: of the noise.
       y: the class of all; by default a conditional model's classes go round the columns.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
     """
-    _check(out)
-    loaded = load(run, _step(step))
+    loaded = _load(run, step, out)
     images = pictures.samples(loaded, n, seed, y)
     plots.save_images(out, images, text=_text(loaded, seed, provenance))
 
 
 def reconstruct(
     run: RunFolder,
-    out: Path,
+    out: Out,
     n: int = 32,
-    data: str | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
+    data: Data = None,
+    step: Step = 'latest',
+    provenance: Provenance = True,
 ) -> None:
     """Shows held-out images and a VAE's reconstructions below them.
 
     Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
       n: how many, or as many as were held out.
-      data: where the data are, if they have moved.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
     """
-    _check(out)
     check_integers(1, n=n)
-    loaded = load(run, _step(step))
+    loaded = _load(run, step, out)
     images = held_out(loaded, data)
     x, y = images.x[:n], None if images.y is None else images.y[:n]
     text = _text(loaded, loaded.config['seed'], provenance)
@@ -72,28 +68,23 @@ def reconstruct(
 
 def interpolate(
     run: RunFolder,
-    out: Path,
+    out: Out,
     rows: int = 8,
     columns: int = 10,
     seed: int = 0,
     y: int | None = None,
-    step: str = 'latest',
-    provenance: bool = True,
+    step: Step = 'latest',
+    provenance: Provenance = True,
 ) -> None:
     """Draws the ways between pairs of samples.
 
     Args:
-      run: folder of the run.
-      out: a .png file for a grid, or a .npz file.
       rows: pairs of samples.
       columns: images from one end to the other.
       seed: of the samples.
       y: the class of all; by default a conditional model's classes in turn, one a row.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
-      provenance: a .png file says in text chunks which model made it.
     """
-    _check(out)
-    loaded = load(run, _step(step))
+    loaded = _load(run, step, out)
     images = pictures.interpolations(loaded, rows, columns, seed, y)
     plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
 
@@ -101,49 +92,44 @@ def interpolate(
 def export(
     run: RunFolder,
     out: Path,
-    step: str = 'latest',
+    step: Step = 'latest',
     platforms: tuple[Platform, ...] = PLATFORMS,
     licence: str = 'unknown',
 ) -> None:
     """Writes a model as a folder that runs without its recipe: StableHLO, safetensors and a card.
 
     Args:
-      run: folder of the run.
       out: a folder that is not there yet, or empty.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
       platforms: that the programs are for.
       licence: of the model, for the card.
     """
-    write_export(load(run, _step(step)), out, platforms=platforms, licence=licence)
+    write_export(_load(run, step), out, platforms=platforms, licence=licence)
     print(out)
 
 
 def evaluate(
     run: RunFolder,
     out: Path | None = None,
-    data: str | None = None,
+    data: Data = None,
     held_out: str | None = None,
     features: str = 'auto',
     n: int = 0,
     resamples: int = 5,
     seed: int = 0,
-    step: str = 'latest',
+    step: Step = 'latest',
 ) -> None:
     """Measures a run on the images that it has never seen; figures, findings and pictures.
 
     Args:
-      run: folder of the run.
       out: a folder; the run's own evaluation/step_... by default.
-      data: where the data are, if they have moved.
       held_out: where the held-out data are, if they were given by themselves and have moved.
       features: auto, pixels, digits, or a file with the weights of Inception-v3.
       n: samples in a set, and held-out images; 0 for all of those, but 5,000 at most, and no more
         than there are training images.
       resamples: sets of samples.
       seed: of the samples.
-      step: of a checkpoint, or latest, or best by the held-out bound of a VAE.
     """
-    loaded = load(run, _step(step))
+    loaded = _load(run, step)
     found = evaluation.evaluate(
         loaded,
         data,
@@ -170,13 +156,9 @@ def _features(name: str) -> Features:
         raise RunError(f'features: {error}') from error
 
 
-def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
-    return origin(run.config, int(run.state.step), seed) if provenance else {}
-
-
 def look_at_data(
-    command: tyro.conf.Positional[Literal['inspect']],
-    source: tyro.conf.Positional[str],
+    command: Positional[Literal['inspect']],
+    source: Positional[str],
     image_size: int | None = None,
     out: Path | None = None,
 ) -> None:
@@ -188,18 +170,23 @@ def look_at_data(
       image_size: height and width that images are scaled and cropped to.
       out: a .png file for a grid, a row for a class, or a .npz file.
     """
-    if out is not None:
-        _check(out)
+    _check(out)
     report = data.inspect(source, image_size)
     print(report)
     if out is not None:
         plots.save_images(out, data.examples(report.dataset), 10)
 
 
-def _check(out: Path) -> None:
-    if out.suffix.lower() not in ('.png', '.npz'):
+def _load(run: Path, step: str, out: Path | None = None) -> Run:
+    """A run, if images of it can be written there."""
+    _check(out)
+    return load(run, int(step) if step.isdecimal() else step)
+
+
+def _check(out: Path | None) -> None:
+    if out is not None and out.suffix.lower() not in ('.png', '.npz'):
         raise RunError(f'expected a file that ends in .png or .npz, got {out}')
 
 
-def _step(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+def _text(run: Run, seed: int, provenance: bool) -> dict[str, str]:
+    return origin(run.config, int(run.state.step), seed) if provenance else {}

@@ -47,8 +47,8 @@ def test_training_takes_the_options_of_the_recipe(runs):
     assert options['objective'] == 'hinge'
     assert options['penalties'] == ['r1:weight=0.1']
     assert options['generator_learning_rate'] == '0.001'
-    assert (options['width'], options['num_classes']) == (2, 3)
-    assert load(runs / 'vae').config['options']['hidden'] == [4]
+    assert (options['networks'], options['num_classes']) == ('dcgan:width=2', 3)
+    assert load(runs / 'vae').config['options']['networks'] == 'mlp:hidden=(4,)'
 
 
 def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
@@ -122,7 +122,7 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
         (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a VAE to reconstruct by'),
         (
             ['train', 'dcgan', '--data', '{source}', '--run', '{runs}/gan', '--steps', '9'],
-            'options.width: the run has 2, the command says 64',
+            "options.networks: the run has 'dcgan:width=2', the command says 'dcgan'",
         ),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(capsys):
     ('words', 'message'),
     [
         (['--penalties', 'r1:wieght=1'], "did you mean 'weight'?"),
-        (['--penalties', 'r1:weight=1,weight=2'], 'expected each option once'),
+        (['--penalties', 'r1:weight=1,weight=2'], 'expected each option of r1 once'),
         (['--objective', 'Hinge'], "did you mean 'hinge'?"),
         (
             ['--generator-learning-rate', 'piecewise_constant_schedule:boundaries_and_scales=3'],

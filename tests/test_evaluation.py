@@ -11,14 +11,10 @@ from genjax import data, metrics
 from genjax.cli import main
 from genjax.evaluation.evaluation import evaluate, write
 from genjax.evaluation.evidence import gather
-from genjax.evaluation.figures import (
-    findings,
-    of_classes,
-    of_labels,
-    of_latents,
-    of_samples,
-    of_sets,
-)
+from genjax.evaluation.figures import of_classes, of_labels, of_samples, of_sets
+from genjax.evaluation.findings import findings
+from genjax.evaluation.inference import posteriors
+from genjax.evaluation.vae_figures import of_latents
 from genjax.random import stream
 from genjax.train import RunError, held_out, load, train
 from genjax.train.run import divided
@@ -61,8 +57,9 @@ def planted(run, images, noise=0.0, **others):
 def measured(run):
     """Figures by name, without those that take long, and findings."""
     evidence = gather(run, None, None, 'auto', 0, 3, 1)
-    figures = named(of_samples(evidence), of_latents(evidence))
-    return figures, list(findings(evidence, figures))
+    q = posteriors(run, evidence)
+    figures = named(of_samples(evidence), of_latents(q, evidence.key))
+    return figures, list(findings(evidence, q, figures))
 
 
 def named(*parts):
@@ -145,6 +142,19 @@ def test_a_dead_latent_is_named(run):
     assert figures['active_units'].value == 2
 
 
+def test_each_image_is_encoded_once_and_posteriors_are_gaussian_or_none(run):
+    seen = []
+
+    def encode(state, x, y=None):
+        seen.append(len(x))
+        return run.model.encode(state, x, y)
+
+    evidence = gather(run, None, None, 'pixels', 20, 1, 0)
+    q = posteriors(planted(run, OTHER, encode=encode), evidence)
+    assert sum(seen) == len(q.train.mean) + len(q.held_out.mean) == 1820
+    assert posteriors(planted(run, OTHER, encode=lambda *_: {'levels': 3}), evidence) is None
+
+
 def test_likelihoods_are_those_of_the_model(run):
     found = evaluate(run, resamples=1)
     assert found.facts['extractor'] == metrics.digits().mark
@@ -209,7 +219,7 @@ def test_held_out_images_may_outnumber_training_images(tmp_path):
     options = {'steps': 1, 'batch_size': 8, 'hidden': (8,), 'latent_dim': 3}
     made = train('vae', KNOWN[:100], run=tmp_path / 'run', held_out=0.6, **options)
     evidence = gather(made, KNOWN[:100], None, 'auto', 0, 1, 0)
-    assert len(evidence.held_out.x) == len(evidence.reference().x) == 40
+    assert len(evidence.held_out.x) == len(evidence.reference.x) == 40
 
 
 def test_a_conditional_model_is_held_to_the_labels_that_it_was_given(tmp_path):
@@ -231,7 +241,7 @@ def test_a_conditional_model_is_held_to_the_labels_that_it_was_given(tmp_path):
     made = made._replace(model=made.model._replace(sample=sample))
     evidence = gather(made, source, str(moved), 'auto', 0, 2, 0)
     figures = named(of_samples(evidence), of_classes(evidence), of_labels(evidence))
-    assert not [fault for fault in findings(evidence, figures) if 'classes' in fault]
+    assert not [fault for fault in findings(evidence, None, figures) if 'classes' in fault]
     assert figures['class_total_variation'].value < 0.05
     assert figures['class_accuracy'].value > 0.95
     within = figures['intra_class_frechet_distance']

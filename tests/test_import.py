@@ -63,6 +63,11 @@ def test_modules_are_short(module):
             assert lines <= 40, f'{module}: {node.name} has {lines} lines'
 
 
+@pytest.mark.parametrize('room', sorted({Path(module).parent for module in MODULES}))
+def test_rooms_are_small(room):
+    assert len(list((ROOT / room).glob('*.py'))) <= 20
+
+
 def test_public_names_are_there():
     for info in pkgutil.walk_packages([str(ROOT)], 'genjax.'):
         module = importlib.import_module(info.name)

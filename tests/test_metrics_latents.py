@@ -104,9 +104,13 @@ def test_posteriors_that_are_all_alike_know_nothing():
 @pytest.mark.parametrize(
     ('mean', 'log_var', 'message'),
     [
-        (np.ones((4, 2)), np.ones((4, 3)), r'\[n >= 1, d >= 1\], got \[4, 2\] and \[4, 3\]'),
-        (np.ones(4), np.ones(4), r'\[n >= 1, d >= 1\], got \[4\] and \[4\]'),
-        (np.ones((0, 2)), np.ones((0, 2)), r'\[n >= 1, d >= 1\], got \[0, 2\] and \[0, 2\]'),
+        (
+            np.ones((4, 2)),
+            np.ones((4, 3)),
+            r'as many means as log-variances, got \[4, 2\] and \[4, 3\]',
+        ),
+        (np.ones(4), np.ones(4), r'means \[n >= 1, d >= 1\], got \[4\]'),
+        (np.ones((0, 2)), np.ones((0, 2)), r'means \[n >= 1, d >= 1\], got \[0, 2\]'),
         (np.ones((4, 2)), np.full((4, 2), np.nan), 'got NaN or infinity'),
         (np.full((4, 2), np.inf), np.ones((4, 2)), 'got NaN or infinity'),
     ],

@@ -39,6 +39,11 @@ def test_spheres(cells, k):
     np.testing.assert_allclose(metrics.precision_recall(REAL, FAKE, k), expected)
 
 
+def test_both_kinds_of_spheres_at_once():
+    improved, plain = metrics.precision_recall(REAL, FAKE), metrics.prdc(REAL, FAKE)
+    assert metrics.spheres(REAL, FAKE) == (*improved, *plain[2:])
+
+
 def test_borders_are_ties_however_sums_round(cells):
     """Points of a lattice, turned and moved far: neighbours at equal distances, and copies."""
     lattice = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3)

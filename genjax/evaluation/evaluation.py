@@ -10,26 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genjax import metrics, plots
-from genjax.evaluation.evidence import gather
-from genjax.evaluation.figures import (
-    Figure,
-    findings,
-    of_classes,
-    of_labels,
-    of_latents,
-    of_likelihood,
-    of_paths,
-    of_samples,
-)
-from genjax.evaluation.sheets import Sheet, sheets
+from genjax.evaluation.evidence import gather, paths
+from genjax.evaluation.figures import Figure, of_classes, of_labels, of_paths, of_samples
+from genjax.evaluation.findings import findings
+from genjax.evaluation.inference import likelihoods, posteriors
+from genjax.evaluation.sheets import SHEETS, Sheet, sheets
+from genjax.evaluation.vae_figures import of_latents, of_likelihoods
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.measures import Features
 from genjax.train.run import Run
 
-_PARTS = (of_samples, of_classes, of_labels, of_paths, of_likelihood, of_latents)
-_RECORD = 'evaluation.json'
-_PICTURES = ('samples', 'neighbours', 'classes', 'reconstructions', 'traversals', 'spectrum')
+_RECORD, _SPECTRUM = 'evaluation.json', 'spectrum.png'
 
 
 class Evaluation(NamedTuple):
@@ -91,7 +83,13 @@ def evaluate(
     check_seed(seed)
     n, resamples, seed = map(int, (n, resamples, seed))  # NumPy's are no JSON.
     evidence = gather(run, data, held_out, features, n, resamples, seed)
-    figures = [figure for part in _PARTS for figure in part(evidence)]
+    length, nats, q = paths(run, evidence), likelihoods(run, evidence), posteriors(run, evidence)
+    figures = [*of_samples(evidence), *of_classes(evidence), *of_labels(evidence)]
+    figures += of_paths(length)
+    if nats is not None:
+        figures += of_likelihoods(nats)
+    if q is not None:
+        figures += of_latents(q, evidence.key)
     return Evaluation(
         facts={
             'recipe': run.config['recipe'],
@@ -105,8 +103,8 @@ def evaluate(
             'seed': seed,
         },
         figures=figures,
-        findings=[*findings(evidence, {figure.name: figure for figure in figures})],
-        sheets=dict(sheets(evidence)),
+        findings=[*findings(evidence, q, {figure.name: figure for figure in figures})],
+        sheets=sheets(evidence, q),
         spectra={
             'samples': metrics.spectrum(evidence.fakes[0].x),
             'held-out images': metrics.spectrum(evidence.held_out.x),
@@ -129,14 +127,14 @@ def write(evaluation: Evaluation, run: Run, folder: str | os.PathLike) -> Path:
     folder = Path(folder).expanduser()
     text = origin(run.config, evaluation.facts['step'], evaluation.facts['seed'])
     try:
-        for name in (_RECORD, *(f'{picture}.png' for picture in _PICTURES)):
+        for name in (_RECORD, _SPECTRUM, *(f'{sheet}.png' for sheet in SHEETS)):
             (folder / name).unlink(missing_ok=True)
         for name, sheet in evaluation.sheets.items():
             plots.save(folder / f'{name}.png', sheet, text=text)
         named = {
             name: {float(i): v for i, v in enumerate(y)} for name, y in evaluation.spectra.items()
         }
-        plots.lines(named, folder / 'spectrum.png', 'cycles an image', 'power (dB)')
+        plots.lines(named, folder / _SPECTRUM, 'cycles an image', 'power (dB)')
         with plots.replacing(folder / _RECORD, '.json') as file:
             file.write((json.dumps(_plain(evaluation), indent=2) + '\n').encode())
     except OSError as error:

@@ -1,23 +1,24 @@
-"""What a run is judged by: samples, real images, and the features of both."""
+"""What any run is judged by: samples, real images, the features of both and the ways between."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 from jaxtyping import Array, Int, Key
 
 from genjax.data import subset
 from genjax.evaluation.pictures import draw
-from genjax.metrics import Activations, Extractor, extract
+from genjax.metrics import Activations, Extractor, PathLength, extract, path_length
 from genjax.plots import to_uint8
 from genjax.random import stream
 from genjax.train.config import REFUSALS
 from genjax.train.errors import RunError
 from genjax.train.measures import FEWEST, Features, choose
 from genjax.train.run import Run, divided
-from genjax.vae import VAE, Normal
+from genjax.vae import VAE
 
 BATCH = 250  # samples drawn at once
 MOST = 5000  # held-out images, and twice as many training images, that are looked at
@@ -43,29 +44,27 @@ class Images(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """All that figures are made of.
+    """What figures of samples are made of.
 
     Attributes:
-      run: a model and its state.
+      latent_dim: of the model.
+      num_classes: that the model takes labels of, or None.
       extractor: of all features.
       train: training images, all or many.
+      reference: as many of those as there are held-out images.
       held_out: real images that the model has never seen.
       fakes: sets of samples, each as large as `held_out`, with its labels where there are such.
-      posterior: q(z | x) of the held-out images, of a VAE with a Gaussian one.
       key: of what else is random.
     """
 
-    run: Run
+    latent_dim: int
+    num_classes: int | None
     extractor: Extractor
     train: Images
+    reference: Images
     held_out: Images
     fakes: list[Images]
-    posterior: Normal | None
     key: Key[Array, '']
-
-    def reference(self) -> Images:
-        """As many training images as there are held-out ones."""
-        return some(self.train, len(self.held_out.x), stream(self.key, 'reference'))
 
 
 def in_pieces(function: Callable, *arrays: Any, size: int = BATCH) -> Any:
@@ -114,21 +113,27 @@ def gather(
     keys = jax.random.split(stream(key, 'samples'), resamples)
     drawn = (to_uint8(draw(run, k, n, held.y, BATCH).clip(-1, 1)) for k in keys)
     fakes = [_looked_at(extractor, x, held.y) for x in drawn]
-    return Evidence(run, extractor, trained, held, fakes, posterior(run, held), key)
+    reference = _some(trained, n, stream(key, 'reference'))
+    dims = run.model.latent_dim, run.model.num_classes
+    return Evidence(*dims, extractor, trained, reference, held, fakes, key)
 
 
-def posterior(run: Run, images: Images) -> Normal | None:
-    """q(z | x) of a VAE's images; None where there is none, or none that is Gaussian.
+def paths(run: Run, e: Evidence) -> PathLength:
+    """How fast features change as latents do, between draws of N(0, I).
 
     Args:
       run: of any model.
-      images: real ones.
+      e: the evidence.
     """
-    if not isinstance(run.model, VAE):
-        return None
-    encode = partial(run.model.encode, run.state)
-    first = encode(images.x[:BATCH], None if images.y is None else images.y[:BATCH])
-    return in_pieces(encode, images.x, images.y) if isinstance(first, Normal) else None
+    model = run.model
+    function = model.decode if isinstance(model, VAE) else model.generate
+
+    def generate(state, z):
+        y = None if e.num_classes is None else jnp.arange(len(z)) % e.num_classes
+        return function(state, z, y)
+
+    way = Partial(generate, run.state), e.extractor, e.latent_dim, stream(e.key, 'paths')
+    return path_length(*way, n=500)
 
 
 def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Images:
@@ -138,7 +143,7 @@ def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Ima
         raise RunError(f'{extractor.name}: {error}') from error
 
 
-def some(images: Images, n: int, key: Key[Array, '']) -> Images:
+def _some(images: Images, n: int, key: Key[Array, '']) -> Images:
     """n of some images, in another order."""
     rows = np.asarray(jax.random.choice(key, len(images.x), (n,), replace=False))
     return jax.tree.map(lambda leaf: leaf[rows], images)

@@ -1,28 +1,14 @@
-"""The figures of a run, each beside that of real images, and what they give away."""
+"""Figures of samples, each beside that of real images."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial
 
 from genjax import metrics
-from genjax.evaluation.evidence import Evidence, Images, in_pieces, posterior
+from genjax.evaluation.evidence import Evidence, Images
 from genjax.random import stream
-from genjax.vae import VAE
-
-SAMPLES = 1000  # of the posterior, for a likelihood
-# Of the nats of pixels: the width of a level, by the name of a likelihood.
-_WIDTHS = {
-    'bernoulli': 1.0,
-    'discretized_logistic': 1.0,
-    'gaussian': 2 / 255,
-    'learned_gaussian': 2 / 255,
-}
 
 
 class Figure(NamedTuple):
@@ -61,13 +47,15 @@ def of_sets(name: str, values: Iterable[float], real: float = math.nan) -> Figur
     return Figure(name, mean, mean - half, mean + half, real)
 
 
-def _with_error(name: str, value: float, error: float, real: float = math.nan) -> Figure:
-    return Figure(name, value, value - 1.96 * error, value + 1.96 * error, real)
+def with_error(name: str, value: float, error: float) -> Figure:
+    """A figure whose 95% interval is that of a Gaussian.
 
-
-def _mean(name: str, values: Any) -> Figure:
-    x = np.asarray(values, np.float64)
-    return _with_error(name, float(x.mean()), float(x.std() / math.sqrt(x.size)))
+    Args:
+      name: of the quantity.
+      value: of it.
+      error: standard error of the value.
+    """
+    return Figure(name, value, value - 1.96 * error, value + 1.96 * error)
 
 
 def of_samples(e: Evidence) -> Iterator[Figure]:
@@ -76,7 +64,7 @@ def of_samples(e: Evidence) -> Iterator[Figure]:
     Args:
       e: the evidence.
     """
-    reference, trained = e.reference(), metrics.moments(e.train.seen.features)
+    reference, trained = e.reference, metrics.moments(e.train.seen.features)
 
     def line(name: str, of: Callable[[Images], float]) -> Figure:
         return of_sets(name, (of(fake) for fake in e.fakes), of(e.held_out))
@@ -90,7 +78,7 @@ def of_samples(e: Evidence) -> Iterator[Figure]:
         return metrics.kernel_distance(*pair, key, subsets=10, size=size).value
 
     yield line('kernel_distance', kernel)
-    yield from _spheres(e, reference)
+    yield from _spheres(e)
     if e.held_out.seen.logits is not None:
         yield line('inception_score', lambda x: metrics.inception_score(x.seen.logits, 1).value)
     if min(e.held_out.x.shape[1:3]) >= 11:
@@ -107,14 +95,11 @@ def _apart(x: Images) -> float:
     return float(np.median(metrics.nearest(x.seen.features, x.seen.features, 2)[0][:, 1]))
 
 
-def _spheres(e: Evidence, reference: Images) -> Iterator[Figure]:
-    def both(x):
-        a, b = reference.seen.features, x.seen.features
-        return metrics.precision_recall(a, b), metrics.prdc(a, b)
-
-    fakes, real = [both(fake) for fake in e.fakes], both(e.held_out)
-    for i, name in (0, 'precision'), (0, 'recall'), (1, 'density'), (1, 'coverage'):
-        yield of_sets(name, (getattr(x[i], name) for x in fakes), getattr(real[i], name))
+def _spheres(e: Evidence) -> Iterator[Figure]:
+    images = (x.seen.features for x in (e.held_out, *e.fakes))
+    found = (metrics.spheres(e.reference.seen.features, features) for features in images)
+    for name, (real, *fakes) in zip(metrics.PRDC._fields, zip(*found, strict=True), strict=True):
+        yield of_sets(name, fakes, real)
 
 
 def _copied(e: Evidence) -> Iterator[Figure]:
@@ -134,13 +119,13 @@ def of_classes(e: Evidence) -> Iterator[Figure]:
     """
     if e.held_out.seen.logits is None:
         return
-    n, expected = e.held_out.seen.logits.shape[1], _expected(e).classes
+    n, real = e.held_out.seen.logits.shape[1], expected(e).classes
 
     def apart(x):
-        return metrics.mode_coverage(x.classes, n, expected).total_variation
+        return metrics.mode_coverage(x.classes, n, real).total_variation
 
     yield of_sets('class_total_variation', map(apart, e.fakes), apart(e.held_out))
-    if e.run.model.num_classes != n or e.held_out.y is None:
+    if e.num_classes != n or e.held_out.y is None:
         return
 
     def right(x):
@@ -149,8 +134,12 @@ def of_classes(e: Evidence) -> Iterator[Figure]:
     yield of_sets('class_accuracy', map(right, e.fakes), right(e.held_out))
 
 
-def _expected(e: Evidence) -> Images:
-    """The real images that samples have the classes of: of labelled ones their own labels."""
+def expected(e: Evidence) -> Images:
+    """The real images that samples have the classes of: of labelled ones their own labels.
+
+    Args:
+      e: the evidence.
+    """
     return e.train if e.held_out.y is None else e.held_out
 
 
@@ -173,128 +162,10 @@ def of_labels(e: Evidence) -> Iterator[Figure]:
     yield of_sets('intra_class_frechet_distance', map(within, e.fakes), within(e.held_out))
 
 
-def of_paths(e: Evidence) -> Iterator[Figure]:
-    """How fast features change as latents do, between draws of N(0, I).
+def of_paths(length: metrics.PathLength) -> Iterator[Figure]:
+    """How fast features change as latents do.
 
     Args:
-      e: the evidence.
+      length: of the ways between draws.
     """
-    model, state = e.run.model, e.run.state
-    function = model.decode if isinstance(model, VAE) else model.generate
-
-    def generate(state, z):
-        y = None if model.num_classes is None else jnp.arange(len(z)) % model.num_classes
-        return function(state, z, y)
-
-    way = Partial(generate, state), e.extractor, model.latent_dim, stream(e.key, 'paths')
-    found = metrics.path_length(*way, n=500)
-    yield _with_error('path_length', found.value, found.standard_error)
-
-
-def of_likelihood(e: Evidence) -> Iterator[Figure]:
-    """What a VAE says of held-out images, in nats an image.
-
-    A likelihood that is none (`grey_bernoulli`) has an ELBO, as it is trained by, but no NLL.
-
-    Args:
-      e: the evidence.
-    """
-    run, key = e.run, stream(e.key, 'likelihood')
-    if not isinstance(run.model, VAE):
-        return
-
-    def over(images: Images, function: Callable) -> Any:
-        def one(rows, x, y):
-            batch = {'x': x} | ({} if y is None else {'y': y})
-            return function(run.state, jax.random.fold_in(key, rows[0]), batch)
-
-        return in_pieces(one, np.arange(len(images.x)), images.x, images.y, size=100)
-
-    elbo = over(e.held_out, run.model.evaluate)
-    for name in ('elbo', 'log_px_z', 'kl'):
-        yield _mean(f'{name} (nats)', elbo[name])
-    trained = over(e.reference(), run.model.evaluate)
-    yield _mean('elbo of training images (nats)', trained['elbo'])
-    kind = str(run.config['options'].get('likelihood', '')).partition(':')[0]
-    if kind == 'grey_bernoulli':
-        return
-    weighted = partial(run.model.importance_sampling, k=SAMPLES)
-    estimate = over(e.held_out, weighted)
-    found = metrics.nll(estimate)
-    yield _with_error(f'nll (nats, k={SAMPLES})', found.value, found.standard_error)
-    yield Figure('median effective samples', float(np.median(estimate.effective_samples)))
-    if kind in _WIDTHS:
-        dims, width = math.prod(e.held_out.x.shape[1:]), _WIDTHS[kind]
-        how = kind if width == 1 else f'{kind}, no dequantization'
-        yield _mean(f'bits_per_dim ({how})', metrics.bits_per_dim(estimate.value, dims, width))
-
-
-def of_latents(e: Evidence) -> Iterator[Figure]:
-    """What the latents of a VAE know of an image, in nats.
-
-    The mutual information is that with an image drawn from the training images: of few images it is
-    close to the logarithm of their number, whatever the model.
-
-    Args:
-      e: the evidence.
-    """
-    held, trained = e.posterior, posterior(e.run, e.train)
-    if held is None or trained is None:
-        return
-    yield Figure('active_units', float(metrics.latent_use(held.mean, held.log_var).active.sum()))
-    found = metrics.aggregated_posterior(stream(e.key, 'aggregate'), trained.mean, trained.log_var)
-    error, most = found.standard_error, math.log(len(e.train.x))
-    yield _with_error(
-        f'mutual_information (nats, at most {most:.3g})', found.mutual_information, error
-    )
-    yield Figure('aggregated_posterior_gap (nats, to N(0, I))', found.gap)
-
-
-def findings(e: Evidence, figures: dict[str, Figure]) -> Iterator[str]:
-    """What is wrong with a model, a sentence each; nothing of an honest one.
-
-    Args:
-      e: the evidence.
-      figures: by name.
-    """
-    yield from _memorised(e, figures['near_copies_share'])
-    share, apart = figures['variance_share'], figures['neighbour_distance']
-    if share.value < 0.25 * share.real:
-        yield (
-            f'collapse: samples have {share.value:.1%} of the variance of training images, '
-            f'held-out images {share.real:.1%}'
-        )
-    # Samples of one or two latents lie close together, whatever the model.
-    if e.run.model.latent_dim > 2 and apart.value < 0.1 * apart.real:
-        yield (
-            f'collapse: half of the samples have another within {apart.value:.3g}, half of the '
-            f'held-out images within {apart.real:.3g}'
-        )
-    if e.held_out.classes is not None:
-        yield from _missing(e)
-    if e.posterior is not None:
-        told = metrics.latent_use(e.posterior.mean, e.posterior.log_var).collapse
-        yield from [told] if told else []
-
-
-def _memorised(e: Evidence, copied: Figure) -> Iterator[str]:
-    """By the pooled test of two proportions, at four standard deviations."""
-    m, n = sum(len(fake.x) for fake in e.fakes), len(e.held_out.x)
-    pooled = (m * copied.value + n * copied.real) / (m + n)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n))
-    if copied.value - copied.real > max(4 * error, 0.02):
-        yield (
-            f'memorisation: {copied.value:.1%} of the samples are nearer to one of '
-            f'{len(e.train.x)} training images than half of the way to the next of those, of '
-            f'held-out images {copied.real:.1%}'
-        )
-
-
-def _missing(e: Evidence) -> Iterator[str]:
-    """Classes of which there are less than a tenth of twenty samples or more that should be."""
-    logits = [np.asarray(x.seen.logits) for x in (_expected(e), *e.fakes)]
-    real, *sets = (np.bincount(x.argmax(axis=1), minlength=x.shape[1]) for x in logits)
-    fake = np.sum(sets, axis=0)
-    expected = real / real.sum() * fake.sum()
-    if missing := np.flatnonzero((expected >= 20) & (fake < 0.1 * expected)).tolist():
-        yield f'collapse: samples of the classes {missing} are all but missing'
+    yield with_error('path_length', length.value, length.standard_error)

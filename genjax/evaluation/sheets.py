@@ -1,37 +1,36 @@
-"""The pictures behind an evaluation."""
-
-from collections.abc import Iterator
-from functools import partial
+"""The pictures behind an evaluation: grids of what is in the evidence."""
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from genjax import metrics, plots
-from genjax.evaluation.evidence import Evidence, in_pieces
-from genjax.vae import Normal
+from genjax.evaluation.evidence import Evidence
+from genjax.evaluation.inference import Posteriors
 
 Sheet = UInt8[np.ndarray, 'height width c']
 _COLUMNS, _ROWS, _NEIGHBOURS = 10, 10, 3
-_REACH = 3.0  # standard deviations of a traversed latent to both sides
 
 
-def sheets(e: Evidence) -> Iterator[tuple[str, Sheet]]:
+def sheets(e: Evidence, q: Posteriors | None) -> dict[str, Sheet]:
     """Grids by name.
 
     Args:
       e: the evidence.
+      q: the posteriors of a VAE, where they are Gaussian.
     """
-    fake = e.fakes[0]
-    yield 'samples', plots.grid(fake.x[: _COLUMNS * _ROWS], _COLUMNS)
-    yield 'neighbours', _neighbours(e)
-    if fake.classes is not None:
-        yield 'classes', _classes(fake.x, fake.classes)
-    if e.posterior is not None:
-        yield 'reconstructions', _reconstructions(e, e.posterior)
-        yield 'traversals', _traversals(e, e.posterior)
+    drawn = ((name, draw(e, q)) for name, draw in SHEETS.items())
+    return {name: sheet for name, sheet in drawn if sheet is not None}
 
 
-def _neighbours(e: Evidence) -> Sheet:
+def _grid(cells: Shaped[np.ndarray, 'rows columns h w c']) -> Sheet:
+    return plots.grid(cells.reshape(-1, *cells.shape[2:]), cells.shape[1])
+
+
+def _samples(e: Evidence, _: Posteriors | None) -> Sheet:
+    return plots.grid(e.fakes[0].x[: _COLUMNS * _ROWS], _COLUMNS)
+
+
+def _neighbours(e: Evidence, _: Posteriors | None) -> Sheet:
     """A row for each of the samples that are nearest to a training image, then for others: the
     sample, and the training images that are nearest by features."""
     fake, train = e.fakes[0], e.train.x
@@ -41,41 +40,41 @@ def _neighbours(e: Evidence) -> Sheet:
     order = np.argsort(distances[:, 0])
     half = _ROWS // 2
     shown = np.concatenate([order[:half], np.setdiff1d(np.arange(len(order)), order[:half])[:half]])
-    cells = np.concatenate([fake.x[shown][:, None], train[rows[shown]]], axis=1)
-    return plots.grid(cells.reshape(-1, *train.shape[1:]), cells.shape[1])
+    return _grid(np.concatenate([fake.x[shown][:, None], train[rows[shown]]], axis=1))
 
 
-def _classes(x: np.ndarray, classes: np.ndarray) -> Sheet:
+def _classes(e: Evidence, _: Posteriors | None) -> Sheet | None:
     """A row for each of the ten most frequent classes, of images that are taken for it."""
+    x, classes = e.fakes[0].x, e.fakes[0].classes
+    if classes is None:
+        return None
     labels = np.sort(np.argsort(-np.bincount(classes), kind='stable')[:_ROWS])
     cells = np.full((len(labels), _COLUMNS, *x.shape[1:]), 255, np.uint8)
     for label, row in zip(labels, cells, strict=True):
         shown = x[classes == label][:_COLUMNS]
         row[: len(shown)] = shown
-    return plots.grid(cells.reshape(-1, *x.shape[1:]), _COLUMNS)
+    return _grid(cells)
 
 
-def _reconstructions(e: Evidence, q: Normal) -> Sheet:
+def _reconstructions(e: Evidence, q: Posteriors | None) -> Sheet | None:
     """The held-out images that are reconstructed best, then those that are worst."""
-    decode, x = partial(e.run.model.decode, e.run.state), e.held_out.x
-
-    def one(x, mean, y):
-        decoded = np.asarray(decode(mean, y))
-        return plots.to_uint8(decoded), np.mean((x / 127.5 - 1 - decoded) ** 2, axis=(1, 2, 3))
-
-    decoded, error = in_pieces(one, x, q.mean, e.held_out.y)
-    order = np.argsort(error)
+    if q is None:
+        return None
+    order = np.argsort(q.errors)
     half = min(len(order) // 2, 2 * _COLUMNS)
     shown = np.concatenate([order[:half], order[-half:]])
-    return plots.pairs(x[shown], decoded[shown], _COLUMNS)
+    return plots.pairs(e.held_out.x[shown], q.decoded[shown], _COLUMNS)
 
 
-def _traversals(e: Evidence, q: Normal) -> Sheet:
-    """A row for each of the most active latents of one image, from -3 to 3; the others stay."""
-    run, use = e.run, metrics.latent_use(q.mean, q.log_var)
-    busiest = np.argsort(-use.activity)[:_ROWS]
-    z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _COLUMNS, axis=0)
-    for row, latent in enumerate(busiest):
-        z[row * _COLUMNS : (row + 1) * _COLUMNS, latent] = np.linspace(-_REACH, _REACH, _COLUMNS)
-    y = None if e.held_out.y is None else np.repeat(e.held_out.y[:1], len(z))
-    return plots.grid(np.asarray(run.model.decode(run.state, z, y)), _COLUMNS)
+def _traversals(e: Evidence, q: Posteriors | None) -> Sheet | None:
+    return None if q is None else _grid(q.traversals)
+
+
+# An evaluation has those that draw something of its model.
+SHEETS = {
+    'samples': _samples,
+    'neighbours': _neighbours,
+    'classes': _classes,
+    'reconstructions': _reconstructions,
+    'traversals': _traversals,
+}

@@ -23,6 +23,7 @@ from genjax.metrics.manifold import (
     authenticity,
     prdc,
     precision_recall,
+    spheres,
 )
 from genjax.metrics.mixtures import Mixture, MixtureCoverage, grid, ring
 from genjax.metrics.modes import ModeCoverage, mode_coverage, name_stacked, stacked_coverage
@@ -90,6 +91,7 @@ __all__ = [
     'self_similarity',
     'sigmoidal',
     'spectrum',
+    'spheres',
     'stacked_coverage',
     'train_classifier',
 ]

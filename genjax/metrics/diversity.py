@@ -10,6 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Key
 
+from genjax.images import scale
 from genjax.metrics.features import Extractor
 from genjax.random import stream
 
@@ -118,8 +119,7 @@ def self_similarity(images: Any, key: Key[Array, ''], pairs: int = 1000) -> Simi
     images = np.asarray(images)
     if len(images) < 2 or pairs < 2:
         raise ValueError(f'expected two images and pairs or more, got {len(images)} and {pairs}')
-    if images.dtype == np.uint8:
-        images = images.astype(np.float32) / 127.5 - 1
+    images = scale(images, images.shape[1:])
     first = jax.random.randint(stream(key, 'first'), (pairs,), 0, len(images))
     apart = jax.random.randint(stream(key, 'apart'), (pairs,), 1, len(images))
     a, b = np.asarray(first), np.asarray((first + apart) % len(images))

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from genjax.metrics.arrays import matrix
+
 # Densities at once: posteriors are compared in blocks of so many pairs.
 CELLS = 2**23
 
@@ -136,12 +138,10 @@ def _kl(mean: np.ndarray, log_var: np.ndarray) -> Float[np.ndarray, 'n d']:
 
 
 def _posteriors(mean: Any, log_var: Any) -> tuple[np.ndarray, np.ndarray]:
-    mean, log_var = np.asarray(mean, np.float64), np.asarray(log_var, np.float64)
-    if mean.ndim != 2 or not mean.size or mean.shape != log_var.shape:
+    mean, log_var = matrix('means', mean), matrix('log-variances', log_var)
+    if mean.shape != log_var.shape:
         raise ValueError(
-            f'expected means and log-variances [n >= 1, d >= 1], got {list(mean.shape)} and '
+            f'expected as many means as log-variances, got {list(mean.shape)} and '
             f'{list(log_var.shape)}'
         )
-    if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
-        raise ValueError('expected finite means and log-variances, got NaN or infinity')
-    return mean, log_var
+    return mean.astype(np.float64), log_var.astype(np.float64)

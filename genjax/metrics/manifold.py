@@ -52,7 +52,7 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
     Raises:
       ValueError: k < 1, too few rows, different columns, NaN or infinity.
     """
-    found = _spheres(real, fake, k, border=True)
+    (found,) = _spheres(real, fake, (k, True))
     return PrecisionRecall(found.precision, found.recall)
 
 
@@ -70,42 +70,59 @@ def prdc(real: Any, fake: Any, k: int = 5) -> PRDC:
     Raises:
       ValueError: k < 1, too few rows, different columns, NaN or infinity.
     """
-    return _spheres(real, fake, k, border=False)
+    (found,) = _spheres(real, fake, (k, False))
+    return found
 
 
-@partial(jax.jit, static_argnames='border')
-def _meetings(fake, real, fake_reach, real_reach, border):
-    """For some samples: in how many real spheres each lies; for the real images: whether one of
-    these has them in its sphere, and whether they have one in theirs."""
+def spheres(real: Any, fake: Any) -> PRDC:
+    """Precision and recall as `precision_recall` has them, density and coverage as `prdc`, at once.
+
+    Args:
+      real: features `[n, d]`, n > 5.
+      fake: features `[m, d]`, m > 5.
+
+    Raises:
+      ValueError: too few rows, different columns, NaN or infinity.
+    """
+    improved, plain = _spheres(real, fake, (3, True), (5, False))
+    return plain._replace(precision=improved.precision, recall=improved.recall)
+
+
+@partial(jax.jit, static_argnames='borders')
+def _meetings(fake, real, fake_reach, real_reach, borders):
+    """For some samples, by each kind of spheres: in how many real ones each lies; for the real
+    images: whether one of these has them in its sphere, and whether they have one in theirs."""
     distances = squared(fake, real)
-    within = jnp.less_equal if border else jnp.less
-    in_real = within(distances, real_reach[None])
-    in_fake = within(distances, fake_reach[:, None])
-    return jnp.sum(in_real, axis=1), jnp.any(in_fake, axis=0), jnp.any(in_real, axis=0)
+    found = []
+    for i, border in enumerate(borders):
+        within = jnp.less_equal if border else jnp.less
+        in_real = within(distances, real_reach[None, :, i])
+        in_fake = within(distances, fake_reach[:, i, None])
+        found.append((in_real.sum(axis=1), in_fake.any(axis=0), in_real.any(axis=0)))
+    return found
 
 
-def _spheres(real, fake, k, border):
-    real, fake = pair(real, fake, k + 1)
-    if k < 1:
-        raise ValueError(f'expected k >= 1, got {k}')
+def _spheres(real: Any, fake: Any, *kinds: tuple[int, bool]) -> list[PRDC]:
+    """By kinds of spheres: the neighbour that each reaches to, and whether it has its border."""
+    ks, borders = zip(*kinds, strict=True)
+    real, fake = pair(real, fake, max(ks) + 1)
+    if min(ks) < 1:
+        raise ValueError(f'expected k >= 1, got {min(ks)}')
     (real, fake), tie = centred(real, fake)
-    slack = tie if border else -tie
-    real_reach, fake_reach = (radii_squared(rows, k) + slack for rows in (real, fake))
-    counts, recalled, covered = [], np.zeros(len(real), bool), np.zeros(len(real), bool)
+    slack = np.where(borders, tie, -tie)[None]
+    real_reach, fake_reach = (radii_squared(rows, ks) + slack for rows in (real, fake))
     with jax.enable_x64(True):
-        for part in blocks(len(fake), len(real)):
-            met = _meetings(fake[part], real, fake_reach[part], real_reach, border)
-            count, in_fake, in_real = jax.device_get(met)
-            counts.append(count)
-            recalled |= in_fake
-            covered |= in_real
-    count = np.concatenate(counts)
-    return PRDC(
-        float(np.mean(count > 0)),
-        float(np.mean(recalled)),
-        float(np.mean(count)) / k,
-        float(np.mean(covered)),
-    )
+        met = [
+            jax.device_get(_meetings(fake[part], real, fake_reach[part], real_reach, borders))
+            for part in blocks(len(fake), len(real))
+        ]
+    found = []
+    for k, parts in zip(ks, zip(*met, strict=True), strict=True):
+        counts, recalled, covered = zip(*parts, strict=True)
+        count, *shares = np.concatenate(counts), np.any(recalled, axis=0), np.any(covered, axis=0)
+        precision, recall, coverage = (float(np.mean(share)) for share in (count > 0, *shares))
+        found.append(PRDC(precision, recall, float(np.mean(count)) / k, coverage))
+    return found
 
 
 class Authenticity(NamedTuple):
@@ -152,7 +169,7 @@ def authenticity(train: Any, fake: Any) -> Authenticity:
         raise ValueError(f'expected two training images or more, got {len(train)}')
     (train, fake), tie = centred(train, fake)
     distances, rows = nearest_squared(fake, train, 1)
-    alone = radii_squared(train, 1)
+    (alone,) = radii_squared(train, (1,)).T
     # An exact copy is one of a training image that is there twice, too.
     distance, reach = distances[:, 0], alone[rows[:, 0]]
     copied, near = (distance < np.maximum(r - tie, tie) for r in (reach, reach / 4))

@@ -1,6 +1,6 @@
 """Nearest neighbours among features, exactly, in float64 and block by block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -94,12 +94,12 @@ def nearest(
     return np.sqrt(distances), rows
 
 
-def radii_squared(a: np.ndarray, k: int) -> Float[np.ndarray, 'n']:
-    """The squared distance of each row to the k-th nearest of the others.
+def radii_squared(a: np.ndarray, ks: Sequence[int]) -> Float[np.ndarray, 'n ks']:
+    """The squared distances of each row to the k-th nearest of the others, for some k.
 
     Args:
       a: `[n, d]`, float64, n > k.
-      k: which.
+      ks: which.
     """
     # The row itself is among the nearest k + 1, or others at distance 0 are in its place.
-    return nearest_squared(a, a, k + 1)[0][:, k]
+    return nearest_squared(a, a, max(ks) + 1)[0][:, list(ks)]

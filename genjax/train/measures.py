@@ -26,12 +26,6 @@ FEWEST = 20  # images that anything is measured by
 _FITTED = 2000  # training images that components are fitted on
 Features = Extractor | Literal['auto', 'pixels']
 _DISTANCES = ('frechet_distance', 'kernel_distance')
-_SPHERES: dict[str, Callable] = {
-    'precision': metrics.precision_recall,
-    'recall': metrics.precision_recall,
-    'density': metrics.prdc,
-    'coverage': metrics.prdc,
-}
 
 
 def choose(features: Features, train: Dataset) -> Extractor:
@@ -143,7 +137,7 @@ def _measure(
     names: Sequence[Measure], real: np.ndarray, key: Key[Array, ''], fake: np.ndarray
 ) -> dict[str, float]:
     """By name; figures of the same spheres are made together."""
-    spheres = {f: f(real, fake) for f in {_SPHERES[name] for name in names if name in _SPHERES}}
+    spheres = metrics.spheres(real, fake) if set(names) - set(_DISTANCES) else None
     found: dict[str, float] = {}
     for name in names:
         if name == 'frechet_distance':
@@ -152,5 +146,5 @@ def _measure(
             size = len(real) // 2
             found[name] = metrics.kernel_distance(real, fake, key, subsets=10, size=size).value
         else:
-            found[name] = float(getattr(spheres[_SPHERES[name]], name))
+            found[name] = float(getattr(spheres, name))
     return found

@@ -15,7 +15,7 @@ OPTIONS = {
     ),
     'another option': (
         {'beta': 2.0},
-        OTHER + 'options.beta: the run has 1.0, the command says 2.0',
+        OTHER + "options.beta: the run has '1.0', the command says '2.0'",
     ),
     'another part': (
         {'bound': vae.bounds.iwae},
@@ -46,7 +46,10 @@ OPTIONS = {
     ),
     'an empty layer': ({'hidden': (0,)}, 'vae: expected size 0 of a layer >= 1, got 0'),
     'dropout above 1': ({'dropout': 1.5}, 'vae: expected dropout in [0, 1], got 1.5'),
-    'dropout of NaN': ({'dropout': float('nan')}, 'dropout: Out of range float values ...'),
+    'dropout of NaN': (
+        {'dropout': float('nan')},
+        "networks: expected a literal for mlp:dropout, got 'nan'",
+    ),
     'a negative rate': ({'learning_rate': -1.0}, 'vae: expected learning_rate >= 0, got -1.0'),
     'an infinite rate': (
         {'learning_rate': float('inf')},

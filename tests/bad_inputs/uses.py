@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from filelock import FileLock
 
-from genjax import data, export, load, load_exported, vae
+from genjax import data, export, gan, load, load_exported
 from genjax.evaluation import pictures
 from genjax.train import held_out
 from tests.bad_inputs.place import DATA, go_on
@@ -82,8 +82,8 @@ USES = {
         "unknown recipe 'vea'; did you mean 'vae'?",
     ),
     'another recipe': (
-        lambda at: load(at.run, recipe=vae.conv_vae),
-        "conv_vae has no option 'hidden'; ...",
+        lambda at: load(at.run, recipe=gan.dcgan),
+        "dcgan has no option 'likelihood'; ...",
     ),
     'no data': (lambda at: held_out(load(at.run)), 'RUN: expected the data of the run, got none'),
     'data that are gone': (

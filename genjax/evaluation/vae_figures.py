@@ -1,0 +1,65 @@
+"""Figures of what a VAE says of images, in nats."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from genjax import metrics
+from genjax.evaluation.figures import Figure, with_error
+from genjax.evaluation.inference import SAMPLES, Likelihoods, Posteriors
+from genjax.random import stream
+
+# Of the nats of pixels: the width of a level, by the name of a likelihood.
+_WIDTHS = {
+    'bernoulli': 1.0,
+    'discretized_logistic': 1.0,
+    'gaussian': 2 / 255,
+    'learned_gaussian': 2 / 255,
+}
+
+
+def _mean(name: str, values: Any) -> Figure:
+    x = np.asarray(values, np.float64)
+    return with_error(name, float(x.mean()), float(x.std() / math.sqrt(x.size)))
+
+
+def of_likelihoods(found: Likelihoods) -> Iterator[Figure]:
+    """What a VAE says of held-out images, in nats an image.
+
+    Args:
+      found: of these.
+    """
+    for name in ('elbo', 'log_px_z', 'kl'):
+        yield _mean(f'{name} (nats)', found.bounds[name])
+    yield _mean('elbo of training images (nats)', found.trained)
+    if found.estimate is None:
+        return
+    nll = metrics.nll(found.estimate)
+    yield with_error(f'nll (nats, k={SAMPLES})', nll.value, nll.standard_error)
+    yield Figure('median effective samples', float(np.median(found.estimate.effective_samples)))
+    if width := _WIDTHS.get(found.name):
+        how = found.name if width == 1 else f'{found.name}, no dequantization'
+        bits = metrics.bits_per_dim(found.estimate.value, found.dims, width)
+        yield _mean(f'bits_per_dim ({how})', bits)
+
+
+def of_latents(q: Posteriors, key: Key[Array, '']) -> Iterator[Figure]:
+    """What the latents of a VAE know of an image, in nats.
+
+    The mutual information is that with an image drawn from the training images: of few images it is
+    close to the logarithm of their number, whatever the model.
+
+    Args:
+      q: its posteriors.
+      key: of the evidence.
+    """
+    use = metrics.latent_use(q.held_out.mean, q.held_out.log_var)
+    yield Figure('active_units', float(use.active.sum()))
+    key = stream(key, 'aggregate')
+    found = metrics.aggregated_posterior(key, q.train.mean, q.train.log_var)
+    name = f'mutual_information (nats, at most {math.log(len(q.train.mean)):.3g})'
+    yield with_error(name, found.mutual_information, found.standard_error)
+    yield Figure('aggregated_posterior_gap (nats, to N(0, I))', found.gap)
