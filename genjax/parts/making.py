@@ -39,7 +39,7 @@ def make(kind: Kind, value: Any, **options: Any) -> Any:
 def _takes(function: Any, given: Sequence[str]) -> bool:
     """Whether it can be called with so many arguments by position."""
     try:
-        inspect.signature(function).bind(*given)
+        inspect.signature(function).bind_partial(*given)
     except (TypeError, ValueError):
         return False
     return True
