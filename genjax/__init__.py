@@ -18,6 +18,7 @@ from genjax import (
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
 from genjax.exports import Exported, export, load_exported
 from genjax.nn.linen import from_linen
+from genjax.nn.nnx import from_nnx
 from genjax.precision import mixed_precision
 from genjax.train.run import Run, load
 
@@ -34,6 +35,7 @@ __all__ = [
     'evaluation',
     'export',
     'from_linen',
+    'from_nnx',
     'gan',
     'load',
     'load_exported',

@@ -128,7 +128,7 @@ def brightness(strength: float = 0.5) -> Augment:
     """
 
     def apply(memory, key, x):
-        shift = jax.random.uniform(key, (len(x), 1, 1, 1), minval=-strength, maxval=strength)
+        shift = jax.random.uniform(key, (len(x), 1, 1, 1), x.dtype, -strength, strength)
         return x + shift
 
     return Augment(apply)
@@ -143,7 +143,7 @@ def saturation(strength: float = 1.0) -> Augment:
 
     def apply(memory, key, x):
         grey = x.mean(axis=3, keepdims=True)
-        return grey + _factors(key, len(x), strength) * (x - grey)
+        return grey + _factors(key, x, strength) * (x - grey)
 
     return Augment(apply)
 
@@ -157,13 +157,13 @@ def contrast(strength: float = 0.5) -> Augment:
 
     def apply(memory, key, x):
         mean = x.mean(axis=(1, 2, 3), keepdims=True)
-        return mean + _factors(key, len(x), strength) * (x - mean)
+        return mean + _factors(key, x, strength) * (x - mean)
 
     return Augment(apply)
 
 
-def _factors(key: Array, n: int, strength: float) -> Array:
-    return jax.random.uniform(key, (n, 1, 1, 1), minval=1 - strength, maxval=1 + strength)
+def _factors(key: Array, x: Array, strength: float) -> Array:
+    return jax.random.uniform(key, (len(x), 1, 1, 1), x.dtype, 1 - strength, 1 + strength)
 
 
 def colour(strength: float = 1.0) -> Augment:

@@ -20,8 +20,12 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
-# The examples of a batch are divided over both axes, large leaves of a state over the second.
+from genjax.meshes import as_state, implicit
+
+# The examples of a batch are divided over all axes, large leaves of a state over the second.
 AXES = ('data', 'params')
+# A mesh of one's own may do without the second.
+_KNOWN = (AXES, AXES[:1])
 # A leaf of fewer elements is not worth its communication.
 LARGE = 2**14
 
@@ -145,12 +149,16 @@ def batch_sharding(mesh: Mesh, axis: int = 0) -> NamedSharding:
     Args:
       mesh: as `mesh` makes it.
       axis: of the examples.
+
+    Raises:
+      ValueError: a mesh of other axes.
     """
-    return NamedSharding(mesh, _rows(axis))
+    _check(mesh)
+    return NamedSharding(mesh, _rows(mesh, axis))
 
 
-def _rows(axis: int) -> P:
-    return P(*(None,) * axis, AXES)
+def _rows(mesh: Mesh | AbstractMesh, axis: int) -> P:
+    return P(*(None,) * axis, mesh.axis_names)
 
 
 def state_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
@@ -168,7 +176,7 @@ def state_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
       ValueError: a mesh of other axes.
     """
     _check(mesh)
-    n = mesh.shape['params']
+    n = mesh.shape.get('params', 1)
 
     def one(leaf):
         fitting = [axis for axis, size in enumerate(leaf.shape) if size % n == 0]
@@ -181,10 +189,10 @@ def state_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
 
 
 def _check(mesh: Mesh | AbstractMesh) -> None:
-    if mesh.axis_names != AXES or set(mesh.axis_types) != {AxisType.Auto}:
+    if mesh.axis_names not in _KNOWN:
         raise ValueError(
-            f'expected a mesh of the axes {AXES} with AxisType.Auto, as genjax.parallel.mesh makes '
-            f'it, got {mesh}'
+            f"expected a mesh of the axis 'data', or of the axes {AXES} as genjax.parallel.mesh "
+            f'makes it, got {mesh.axis_names}'
         )
 
 
@@ -245,15 +253,18 @@ def on_mesh(step: Callable, shardings: PyTree) -> Callable:
     mesh = jax.tree.leaves(shardings)[0].mesh
 
     def run(state, batch):
-        nets = lax.with_sharding_constraint(state.nets, replicated(mesh))
-        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-            return step(state.replace(nets=nets), batch)
+        nets = lax.with_sharding_constraint(state.nets, P())
+        return step(state.replace(nets=nets), batch)
 
-    return jax.jit(run, out_shardings=(shardings, replicated(mesh)))
+    def inside(state, batch):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return implicit(run, as_state)(state, batch)
+
+    return jax.jit(inside, out_shardings=(shardings, replicated(mesh)))
 
 
 def like_batch(tree: PyTree, axis: int = 0) -> PyTree:
-    """Within `on_mesh`, what was drawn for a batch lies as the batch does; elsewhere no change.
+    """On a mesh of `AXES`, what was drawn for a batch lies as the batch does; elsewhere no change.
 
     The compiler would compute on each device all that depends on no input in parts.
 
@@ -262,11 +273,12 @@ def like_batch(tree: PyTree, axis: int = 0) -> PyTree:
       axis: of the examples.
     """
     mesh = jax.sharding.get_abstract_mesh()
-    if mesh.axis_names != AXES:
+    if mesh.axis_names not in _KNOWN or set(mesh.axis_types) != {AxisType.Auto}:
         return tree
+    rows = _rows(mesh, axis)
 
     def one(leaf):
         divided = leaf.shape[axis] % mesh.size == 0
-        return lax.with_sharding_constraint(leaf, _rows(axis)) if divided else leaf
+        return lax.with_sharding_constraint(leaf, rows) if divided else leaf
 
     return jax.tree.map(one, tree)

@@ -14,7 +14,8 @@ import genjax
 ROOT = Path(genjax.__file__).parent
 # From the bottom up: a room may import those before it, and itself.
 ORDER = [
-    {'machine', 'parallel', 'parts', 'random'},
+    {'machine', 'meshes', 'parts', 'random'},
+    {'parallel'},
     {'core'},
     {'nn', 'precision'},
     {'images', 'optim', 'augment', 'data', 'plots'},

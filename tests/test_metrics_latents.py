@@ -65,8 +65,7 @@ def test_the_figures_are_those_of_the_mixture_written_out(monkeypatch):
     monkeypatch.setattr(latents, 'CELLS', 150)
     n, samples, rng = 37, 3, np.random.default_rng(2)
     mean, log_var = rng.normal(size=(n, 3)), rng.normal(size=(n, 3)) - 1
-    with jax.enable_x64(True):
-        noise = np.asarray(jax.random.normal(stream(KEY, 'mixture'), (samples, n, 3)))
+    noise = np.float64(jax.random.normal(stream(KEY, 'mixture'), (samples, n, 3)))
     z = mean + np.exp(log_var / 2) * noise
     density = stats.norm.logpdf(z[:, :, None], mean, np.exp(log_var / 2)).sum(axis=-1)
     log_qz = special.logsumexp(density, axis=-1) - math.log(n)

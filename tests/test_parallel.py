@@ -15,7 +15,6 @@ from jax.sharding import PartitionSpec as P
 
 from experiments.parallel import PLACES, difference, free_address, run, small_gan
 from genjax import data, parallel
-from genjax.nn.conv import conv
 from genjax.train import RunError, dispatches, load
 from genjax.train.logs import read
 from genjax.train.processes import training_mesh
@@ -47,12 +46,12 @@ def test_meshes_that_cannot_be_are_refused():
         parallel.mesh(1, 3)
     with pytest.raises(ValueError, match='expected a coordinator'):
         parallel.join(num_processes=2)
-    explicit = jax.make_mesh((1, 1), parallel.AXES, (AxisType.Explicit,) * 2)
-    with pytest.raises(ValueError, match=r'AxisType\.Auto'):
-        parallel.shard({'x': np.zeros(3)}, explicit)
-    x = jax.device_put(np.zeros((2, 4, 4, 1), np.float32), NamedSharding(explicit, P('data')))
-    with pytest.raises(ValueError, match=r'AxisType\.Auto for a convolution, got Explicit'):
-        conv(x, np.zeros((3, 3, 1, 2), np.float32), 1)
+    others = jax.make_mesh((1,), ('batch',))
+    for refused in (parallel.shard, parallel.shard_batch):
+        with pytest.raises(
+            ValueError, match=r"expected a mesh of the axis 'data', .* \('batch',\)"
+        ):
+            refused({'x': np.zeros(3)}, others)
 
 
 def on_eight_devices():

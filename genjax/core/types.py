@@ -9,6 +9,7 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from genjax.meshes import alike
 from genjax.parts import SCHEDULE, ScalarOrSchedule, make
 
 Batch = dict[str, Array]
@@ -189,14 +190,15 @@ def weighted_sum(
 
         def compute(old, term=term):
             loss, new = term.apply(old, context)
-            return jnp.mean(loss).astype(jnp.float32), lax.stop_gradient(new)
+            new = jnp.mean(loss).astype(jnp.float32), lax.stop_gradient(new)
+            return alike(new, state.step)
 
         if term.every == 1:
             value, memory[slot] = compute(memory[slot])
             metrics[slot] = value
         else:
             due = state.step % term.every == 0
-            idle = lambda old: (jnp.float32(0), old)  # noqa: E731
+            idle = lambda old: alike((jnp.float32(0), old), state.step)  # noqa: E731
             value, memory[slot] = lax.cond(due, compute, idle, memory[slot])
             metrics[slot] = jnp.where(due, value, jnp.nan)
         if hyper(term.weight).schedule:

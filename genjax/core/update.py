@@ -22,6 +22,7 @@ from genjax.core.types import (
     hyper,
 )
 from genjax.machine import compile_once
+from genjax.meshes import alike, as_state, implicit
 from genjax.parallel import like_batch
 from genjax.random import step_key, stream
 
@@ -71,7 +72,9 @@ def model(
     hypers = _hypers(players, averages)
 
     def train_step(state, batch):
-        batch, metrics, factors = prepare(batch), {}, state.hypers
+        # Each device of a `shard_map` takes a step of its own.
+        state, batch = alike((state, prepare(batch)))
+        metrics, factors = {}, state.hypers
         state = state.replace(hypers=_moved(hypers, state))
         parts = _deal(batch, longest)
         keys = jax.vmap(partial(step_key, state.key, state.step))(jnp.arange(longest))
@@ -98,7 +101,7 @@ def model(
         # Copied outside of jit too: a jitted function may hand its caller's key back as it is.
         return jax.tree.map(jnp.copy, made(key))
 
-    return Model(init, jax.jit(train_step))
+    return Model(init, jax.jit(implicit(train_step, as_state)))
 
 
 def _check(name, player):
@@ -166,6 +169,7 @@ def _strong(leaf):
 
 
 def _average(mean, net, decay, step):
+    step = step.astype(jnp.float32)
     decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return Net(optax.incremental_update(net.params, mean.params, 1.0 - decay), net.stats)
 
@@ -219,7 +223,7 @@ def _update(name, player, state, key, batch):
         return optax.apply_updates(params, kept), opt, finite
 
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-    params, opt, finite = _if(finite, stepped, (params, state.opt[name], jnp.bool_(False)))
+    params, opt, finite = _if(finite, stepped, (params, state.opt[name], finite))
     old = {n: state.nets[n].stats for n in player.trains}, state.memory
     stats, memory = jax.tree.map(partial(jnp.where, finite), (stats, memory), old)
     nets = {n: Net(params[n], stats[n]) for n in player.trains}
@@ -242,7 +246,7 @@ def _if(condition, new, old):
     """
 
     def branch(condition):
-        return lax.cond(condition, new, lambda: old)
+        return lax.cond(condition, lambda: alike(new(), condition), lambda: alike(old, condition))
 
     def select(condition):
         return jax.tree.map(partial(jnp.where, condition), new(), old)

@@ -132,7 +132,7 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
     draw = functions['decode' if 'decode' in functions else 'generate']
 
     def sample(key, n, y=None):
-        z = jax.random.normal(stream(key, 'z'), (n, latent_dim))
+        z = jax.random.normal(stream(key, 'z'), (n, latent_dim), jnp.float32)
         y = draw_labels(key, n, num_classes) if y is None else y
         return draw(z, y)
 

@@ -25,6 +25,7 @@ from genjax.core import (
 from genjax.gan.objectives import Objective
 from genjax.gan.round import MEMORY, Critique, apply_labelled, play
 from genjax.images import prepare, scale
+from genjax.meshes import implicit
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 
@@ -163,11 +164,12 @@ def _adversarial_term(half):
 
 
 def _noise(key, n, latent_dim):
-    return jax.random.normal(stream(key, 'z'), (n, latent_dim))
+    return jax.random.normal(stream(key, 'z'), (n, latent_dim), jnp.float32)
 
 
 def _sampling(generator, latent_dim, num_classes):
     @jax.jit
+    @implicit
     def generate(state, z, y=None):
         if z.ndim != 2 or z.shape[1] != latent_dim:
             raise ValueError(f'expected noise z [n, {latent_dim}], got {z.shape}')
@@ -176,6 +178,7 @@ def _sampling(generator, latent_dim, num_classes):
         return apply_labelled(generator, net, z, y, train=False)[0].astype(jnp.float32)
 
     @partial(jax.jit, static_argnames='n')
+    @implicit
     def sample(state, key, n, y=None):
         z = _noise(key, n, latent_dim)
         y = draw_labels(key, n, num_classes) if y is None else y
@@ -186,6 +189,7 @@ def _sampling(generator, latent_dim, num_classes):
 
 def _scoring(discriminator, image_shape, num_classes):
     @jax.jit
+    @implicit
     def score(state, x, y=None):
         x = scale(x, image_shape)
         y = check_labels(y, x.shape[0], num_classes)

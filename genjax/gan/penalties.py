@@ -59,7 +59,7 @@ def interpolate(
       real: real images.
       fake: as many fake ones.
     """
-    e = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1))
+    e = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1), real.dtype)
     return e * real + (1 - e) * fake
 
 
@@ -92,7 +92,7 @@ def dragan(weight: ScalarOrSchedule = 10.0, scale: float = 0.5, every: int = 1) 
     """
 
     def apply(memory, round):
-        noise = jax.random.normal(stream(round.key, 'dragan'), round.real.shape)
+        noise = jax.random.normal(stream(round.key, 'dragan'), round.real.shape, round.real.dtype)
         x = round.real + scale * jnp.std(round.real) * noise
         return one_centered(round.critic_real, x), memory
 

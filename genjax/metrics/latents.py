@@ -119,7 +119,8 @@ def _log_ratios(
 ) -> Float[Array, 'samples n']:
     """`log q(z | x) - log q(z)` of samples of each posterior, without the constants of both."""
     n, d = mean.shape
-    noise = jax.random.normal(key, (samples, n, d), mean.dtype)
+    # Drawn in float32: a TPU draws no other.
+    noise = jax.random.normal(key, (samples, n, d), jnp.float32).astype(mean.dtype)
     z = mean[None] + jnp.exp(log_var / 2)[None] * noise
     precision = jnp.exp(-log_var)
     constant = jnp.sum(jnp.square(mean) * precision + log_var, axis=1)

@@ -9,16 +9,17 @@ others: every order of derivative is made of these three. On a CPU they are the 
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import export, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
+from genjax.meshes import alike, implicit, spec
 from genjax.nn import products
 
 Pair = tuple[int, int]
@@ -198,23 +199,19 @@ _register(_ADJOINT, products.adjoint, _native_adjoint)
 _register(_CORRELATE, products.correlate, _native_correlate)
 
 
-def _varying(x: Array) -> frozenset[str]:
-    """The axes of the `shard_map` around, along which an array may differ."""
-    aval: Any = jax.typeof(x)
-    return aval.vma if hasattr(aval, 'vma') else aval.mat.varying  # JAX renamed it.
-
-
 def _bind(primitive: Primitive, a: Array, b: Array, geometry: Geometry) -> Array:
-    """The primitive of two arrays that vary along the same axes, as `shard_map` wants them."""
+    """The primitive of two arrays that vary along the same axes, as `shard_map` wants them.
+
+    On explicit axes of a mesh images lie as those of `a` do, and a kernel whole on each device.
+    """
     a, b = jnp.asarray(a), jnp.asarray(b)
-    meshes = [jax.typeof(x).sharding.mesh for x in (a, b)]
-    if any(kind == AxisType.Explicit for mesh in meshes for kind in mesh.axis_types):
-        raise ValueError(
-            'expected arrays on a mesh with AxisType.Auto for a convolution, got Explicit'
-        )
-    axes = _varying(a) | _varying(b)
-    a, b = (lax.pcast(x, tuple(axes - _varying(x)), to='varying') for x in (a, b))
-    return primitive.bind(a, b, geometry=geometry)
+    a, b = alike((a, b))
+    bind = functools.partial(primitive.bind, geometry=geometry)
+    return implicit(bind, functools.partial(_lies, primitive))(a, b)
+
+
+def _lies(primitive: Primitive, a: Array, b: Array) -> P:
+    return P() if primitive is _CORRELATE else P(spec(a)[0])
 
 
 def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:

@@ -150,10 +150,11 @@ class _Convolution(nn.Module):
     def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h2 w2 features']:
         x = jnp.asarray(x)
         shape = (*self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param('kernel', self.kernel_init, shape)
+        kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
         y = self.function(x, kernel.astype(x.dtype), self.strides, self.padding)
         if self.use_bias:
-            bias = self.param('bias', self.bias_init, (self.features,)).reshape(1, 1, 1, -1)
+            bias = self.param('bias', self.bias_init, (self.features,), jnp.float32)
+            bias = bias.reshape(1, 1, 1, -1)
             # In a wide dtype, so that the bias's gradient is summed in it.
             y = (y.astype(wide(x)) + bias.astype(wide(x))).astype(x.dtype)
         return y

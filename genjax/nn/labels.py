@@ -40,7 +40,7 @@ def draw_labels(key: Array, n: int, num_classes: int | None) -> Array | None:
     """
     if num_classes is None:
         return None
-    return jax.random.randint(stream(key, 'y'), (n,), 0, num_classes)
+    return jax.random.randint(stream(key, 'y'), (n,), 0, num_classes, jnp.int32)
 
 
 def with_labels(

@@ -49,8 +49,8 @@ class BatchNorm(nn.Module):
             m, v = mean.value, var.value
         y = check_labels(y, x.shape[0], self.num_classes)
         table = () if self.num_classes is None else (self.num_classes,)
-        scale = self.param('scale', self.scale_init, (*table, c))
-        bias = self.param('bias', zeros_init(), (*table, c))
+        scale = self.param('scale', self.scale_init, (*table, c), jnp.float32)
+        bias = self.param('bias', zeros_init(), (*table, c), jnp.float32)
         ones = (1,) * (x.ndim - 2)
         rows = (x.shape[0], *ones, c) if table else (1, *ones, c)
         scale, bias = (

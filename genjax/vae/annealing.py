@@ -160,11 +160,11 @@ def _hamiltonian(
     def energy(momentum, value):
         return jnp.sum(jnp.square(momentum), axis=-1) / 2 - value
 
-    momentum = jax.random.normal(stream(key, 'momentum'), z.shape)
+    momentum = jax.random.normal(stream(key, 'momentum'), z.shape, z.dtype)
     start = (z, momentum, *with_gradient(z))
     there, momentum_there, value_there, _ = jax.lax.fori_loop(0, leapfrogs, leap, start)
     fall = energy(momentum, start[2]) - energy(momentum_there, value_there)
     # A trajectory that left all bounds is not accepted.
     probability = jnp.exp(jnp.minimum(jnp.where(jnp.isnan(fall), -jnp.inf, fall), 0.0))
-    accepted = jax.random.uniform(stream(key, 'accept'), fall.shape) < probability
+    accepted = jax.random.uniform(stream(key, 'accept'), fall.shape, fall.dtype) < probability
     return jnp.where(accepted[..., None], there, z), probability

@@ -49,7 +49,7 @@ class Normal:
 
     def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k ... d']:
         """k samples by reparameterization, `mean + exp(log_var / 2) e` with e ~ N(0, I)."""
-        e = jax.random.normal(key, (k, *self.mean.shape))
+        e = jax.random.normal(key, (k, *self.mean.shape), self.mean.dtype)
         return self.mean[None] + jnp.exp(self.log_var / 2)[None] * e
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
@@ -90,7 +90,7 @@ def normal(mean: Float[Array, '... d'], log_var: Float[Array, '... d']) -> Norma
 
 def standard_normal(d: int) -> Normal:
     """N(0, I) of d dimensions."""
-    return Normal(jnp.zeros(d), jnp.zeros(d))
+    return Normal(jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32))
 
 
 class ImageDistribution(Protocol):
@@ -166,7 +166,8 @@ def bernoulli() -> Likelihood:
     """
 
     def observe(key, x):
-        return 2.0 * jax.random.bernoulli(key, (x + 1) / 2) - 1.0
+        white = jax.random.bernoulli(key, (x + 1) / 2)
+        return 2.0 * white.astype(x.dtype) - 1.0
 
     return Likelihood(1, observe, Bernoulli)
 

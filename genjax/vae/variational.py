@@ -25,6 +25,7 @@ from genjax.core import (
     weighted_sum,
 )
 from genjax.images import prepare, scale
+from genjax.meshes import alike, implicit
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.parts import opened
 from genjax.random import stream
@@ -205,12 +206,14 @@ def _observed(settings, key, batch):
 
 def _evaluations(forward, settings):
     @partial(jax.jit, static_argnames='k')
+    @implicit
     def evaluate(state, key, batch, k=settings.k):
         check_range(1, k=k)
         seen, _ = forward(averaged(state), key, _observed(settings, key, batch), k, False)
         return _bounds(seen, settings.bound)
 
     @partial(jax.jit, static_argnames=('k', 'chunk'))
+    @implicit
     def importance_sampling(state, key, batch, k=5000, chunk=None):
         check_range(1, k=k, chunk=k if chunk is None else chunk)
         # Observed once: all samples are of the same image.
@@ -226,7 +229,12 @@ def _evaluations(forward, settings):
             log_w = jnp.where(counted, log_w, -jnp.inf)
             return merge(total, summed(log_w)), None
 
-        nothing = Weights(jnp.full(b, -jnp.inf), jnp.zeros(b))
+        nothing = alike(
+            Weights(jnp.full(b, -jnp.inf, jnp.float32), jnp.zeros(b, jnp.float32)),
+            state,
+            batch,
+            key,
+        )
         return estimate(jax.lax.scan(body, nothing, jnp.arange(chunks))[0], k)
 
     def log_likelihood(state, key, batch, k=5000, chunk=None):
@@ -241,6 +249,7 @@ def _evaluations(forward, settings):
 
 def _joint(parts, settings):
     @jax.jit
+    @implicit
     def log_joint(state, key, batch, z):
         state, batch = averaged(state), _observed(settings, key, batch)
         shape = (len(batch['x']), settings.latent_dim)
@@ -253,22 +262,27 @@ def _joint(parts, settings):
 
 
 def _generation(parts, settings):
-    key = jax.random.key(0)  # In evaluation no network draws.
+    def unused():
+        """A key, since in evaluation no network draws; made late, or JAX would start at once."""
+        return jax.random.key(0)
 
     @jax.jit
+    @implicit
     def encode(state, x, y=None):
         x = scale(x, settings.image_shape)
         y = check_labels(y, x.shape[0], settings.num_classes)
-        return parts.encode(averaged(state), key, x, y, False)[0]
+        return parts.encode(averaged(state), unused(), x, y, False)[0]
 
     @jax.jit
+    @implicit
     def decode(state, z, y=None):
         if z.ndim != 2 or z.shape[1] != settings.latent_dim:
             raise ValueError(f'expected latents z [n, {settings.latent_dim}], got {z.shape}')
         y = check_labels(y, z.shape[0], settings.num_classes)
-        return parts.decode(averaged(state), key, z, y, False)[0].mean.astype(jnp.float32)
+        return parts.decode(averaged(state), unused(), z, y, False)[0].mean.astype(jnp.float32)
 
     @partial(jax.jit, static_argnames='n')
+    @implicit
     def sample(state, key, n, y=None):
         prior = parts.prior(averaged(state))
         y = draw_labels(key, n, settings.num_classes) if y is None else y

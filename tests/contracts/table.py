@@ -10,6 +10,7 @@ import numpy as np
 from genjax import gan, vae
 from genjax.augment import Augment, flip
 from genjax.core import Batch
+from tests.contracts.nnx_gan import nnx_gan
 
 IMAGE_SHAPE = (28, 28, 1)
 EIGHT = 8
@@ -112,6 +113,7 @@ ROWS = [
         _VAE,
     ),
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
+    Row('nnx', nnx_gan, {}, batch(), _GAN, tuple(_GAN)),
     Row('gan', gan.gan, {**_TINY_GAN, 'width': None, 'hidden': (32,)}, batch(), _GAN, full=False),
     Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
     Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),

@@ -29,7 +29,7 @@ def test_every_public_recipe_has_a_row():
         for module in (genjax.gan.methods, genjax.vae.methods)
         for name in module.__all__
     }
-    assert {row.recipe for row in ROWS} == public
+    assert public <= {row.recipe for row in ROWS}
     assert len({row.name for row in ROWS}) == len(ROWS)
 
 

@@ -1,0 +1,50 @@
+"""A GAN of NNX modules, with batch norm and dropout."""
+
+import math
+
+import jax.numpy as jnp
+from flax import nnx
+
+from genjax import from_nnx, gan
+from genjax.optim import adam
+
+
+class Generator(nnx.Module):
+    """Noise to images: two layers with batch norm between them."""
+
+    def __init__(self, image_shape, rngs):
+        self.image_shape = image_shape
+        self.hidden = nnx.Linear(4, 32, use_bias=False, rngs=rngs)
+        self.norm = nnx.BatchNorm(32, rngs=rngs)
+        self.out = nnx.Linear(32, math.prod(image_shape), rngs=rngs)
+
+    def __call__(self, z):
+        h = nnx.relu(self.norm(self.hidden(z)))
+        return jnp.tanh(self.out(h)).reshape(-1, *self.image_shape)
+
+
+class Discriminator(nnx.Module):
+    """Images to logits and features: two layers with batch norm and dropout between them."""
+
+    def __init__(self, image_shape, rngs):
+        self.hidden = nnx.Linear(math.prod(image_shape), 32, rngs=rngs)
+        self.norm = nnx.BatchNorm(32, rngs=rngs)
+        self.dropout = nnx.Dropout(0.1, rngs=rngs)
+        self.out = nnx.Linear(32, 1, rngs=rngs)
+
+    def __call__(self, x):
+        h = nnx.leaky_relu(self.norm(self.hidden(x.reshape(len(x), -1))), 0.2)
+        return self.out(self.dropout(h))[:, 0], h
+
+
+def nnx_gan(image_shape: tuple[int, int, int]) -> gan.GAN:
+    """Both as one model."""
+    return gan.adversarial(
+        from_nnx(lambda rngs: Generator(image_shape, rngs)),
+        gan.critic(from_nnx(lambda rngs: Discriminator(image_shape, rngs))),
+        image_shape=image_shape,
+        latent_dim=4,
+        objective=gan.non_saturating(),
+        optimizers=(adam(1e-2, 0.5), adam(1e-2, 0.5)),
+        ema_decay=0.9,
+    )
