@@ -13,7 +13,7 @@ from genjax.machine import own_process
 from genjax.methods import methods
 from genjax.train import train
 
-STEPS, SEEDS = 2000, (0, 1, 2)
+STEPS, SEEDS = 1000, (0, 1, 2)
 FIGURES = {'gan': 'frechet_distance', 'vae': 'nll (nats, k=1000)'}
 
 

@@ -132,7 +132,8 @@ def _checked(maker: Callable, rate: Any) -> optax.GradientTransformationExtraArg
         return made.update(grad, made.init(params), params, value=value, grad=grad)[0]
 
     try:
-        jax.eval_shape(trial, _TOY, **needs)
+        with jax.numpy_dtype_promotion('standard'):
+            jax.eval_shape(trial, _TOY, **needs)
     except Exception as error:  # Each of them asks in its own way.
         raise ValueError(
             f'expected an optimizer that needs gradients, parameters and the loss; {name}: {error}'

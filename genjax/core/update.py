@@ -82,12 +82,7 @@ def model(
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new
-        decays = {name: state.hypers[f'{name}/ema_decay'] for name in averages}
-        means = {
-            name: _average(state.ema[name], state.nets[name], decay, state.step)
-            for name, decay in decays.items()
-        }
-        told = {f'{n}/ema_decay': d for n, d in decays.items() if averages[n].schedule}
+        means, told = _averaged(averages, state)
         return state.replace(step=state.step + 1, ema=means, hypers=factors), metrics | told
 
     make = partial(_init, networks, players, tuple(averages), hypers)
@@ -166,6 +161,17 @@ def _strong(leaf):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
         else lax.convert_element_type(leaf, leaf.dtype)
     )
+
+
+def _averaged(averages, state):
+    """The averages after a step, and the decays of those that follow a schedule."""
+    decays = {name: state.hypers[f'{name}/ema_decay'] for name in averages}
+    means = {
+        name: _average(state.ema[name], state.nets[name], decay, state.step)
+        for name, decay in decays.items()
+    }
+    told = {name: decay for name, decay in decays.items() if averages[name].schedule}
+    return means, {f'{name}/ema_decay': decay for name, decay in told.items()}
 
 
 def _average(mean, net, decay, step):

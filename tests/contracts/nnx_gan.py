@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from genjax import from_nnx, gan
-from genjax.optim import adam
+from genjax.optim import OptimizerLike
+from genjax.optim import optimizer as made
 
 
 class Generator(nnx.Module):
@@ -24,20 +25,21 @@ class Generator(nnx.Module):
 
 
 class Discriminator(nnx.Module):
-    """Images to logits and features: two layers with batch norm and dropout between them."""
+    """Images to logits and features: two layers with dropout between them."""
 
     def __init__(self, image_shape, rngs):
         self.hidden = nnx.Linear(math.prod(image_shape), 32, rngs=rngs)
-        self.norm = nnx.BatchNorm(32, rngs=rngs)
         self.dropout = nnx.Dropout(0.1, rngs=rngs)
         self.out = nnx.Linear(32, 1, rngs=rngs)
 
     def __call__(self, x):
-        h = nnx.leaky_relu(self.norm(self.hidden(x.reshape(len(x), -1))), 0.2)
+        h = nnx.leaky_relu(self.hidden(x.reshape(len(x), -1)), 0.2)
         return self.out(self.dropout(h))[:, 0], h
 
 
-def nnx_gan(image_shape: tuple[int, int, int]) -> gan.GAN:
+def nnx_gan(
+    image_shape: tuple[int, int, int], *, optimizer: OptimizerLike = 'adam:b1=0.5'
+) -> gan.GAN:
     """Both as one model."""
     return gan.adversarial(
         from_nnx(lambda rngs: Generator(image_shape, rngs)),
@@ -45,6 +47,6 @@ def nnx_gan(image_shape: tuple[int, int, int]) -> gan.GAN:
         image_shape=image_shape,
         latent_dim=4,
         objective=gan.non_saturating(),
-        optimizers=(adam(1e-2, 0.5), adam(1e-2, 0.5)),
+        optimizers=(made(optimizer, 1e-2), made(optimizer, 1e-2)),
         ema_decay=0.9,
     )

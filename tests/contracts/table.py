@@ -113,7 +113,7 @@ ROWS = [
         _VAE,
     ),
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
-    Row('nnx', nnx_gan, {}, batch(), _GAN, tuple(_GAN)),
+    Row('nnx', nnx_gan, {}, batch(), _GAN, ('generator',)),
     Row('gan', gan.gan, {**_TINY_GAN, 'width': None, 'hidden': (32,)}, batch(), _GAN, full=False),
     Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
     Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
