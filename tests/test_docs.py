@@ -111,7 +111,7 @@ def test_the_worked_method_is_a_method_and_its_row():
     assert told['networks'] == 'dcgan:norm=none,width=4'
     assert told['penalties'] == ['r1', 'r2']
     spaces = {**vars(contracts), 'gan': SimpleNamespace(rpgan=names['worked'])}
-    (built,) = eval('[' + row.strip().removesuffix(',') + ']', spaces)
+    built = eval(row, spaces)
     assert built.name == 'rpgan'
     state = jax.eval_shape(built.recipe(contracts.IMAGE_SHAPE, **built.options).init, KEY)
     assert {'discriminator/r1', 'discriminator/r2'} <= set(state.hypers)
