@@ -5,6 +5,8 @@ import threading
 import jax
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from genjax import data
 
@@ -65,6 +67,33 @@ def test_batch_size_must_be_positive():
         data.batches(dataset, 0, 0, 0, 1)
     with pytest.raises(ValueError, match='expected a batch size >= 1, got -2'):
         next(data.evaluation_batches(dataset, -2))
+
+
+def memory_of(batch):
+    """The memory in which the arrays of a batch lie."""
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(batch)]
+
+
+@pytest.mark.parametrize('mapped', [False, True])
+def test_no_batch_lies_where_another_does(mapped, tmp_path):
+    """A step may still read a batch when the next one is made."""
+    x, y = arrays(n=16, shape=(16, 16, 3))
+    np.save(tmp_path / 'x.npy', x)
+    dataset = data.from_arrays(np.load(tmp_path / 'x.npy', mmap_mode='r') if mapped else x, y)
+    lying = NamedSharding(jax.make_mesh((1,), ('data',)), P(None, 'data'))
+    spans = [(step, 1) for step in range(0, 4)]
+    made = {
+        'batches': [data.batches(dataset, 16, 0, *span) for span in spans],
+        'evaluation': list(data.evaluation_batches(dataset, 4)),
+        'stream': list(data.stream(dataset, 16, 0, spans)),
+        'divided': list(data.stream(dataset, 16, 0, spans, lying)),
+        'orders': [data.indices(16, 0, *span) for span in spans],
+        'places': [data.place(16, 0, step) for step, _ in spans],
+    }
+    for name, each in made.items():
+        lies = [*memory_of([each]), *memory_of([dataset.x, dataset.y])]
+        for i, one in enumerate(lies):
+            assert not any(np.shares_memory(one, other) for other in lies[:i]), name
 
 
 # Streams

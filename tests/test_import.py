@@ -87,6 +87,18 @@ def test_an_import_is_light():
     assert done.stdout.strip() == '[]'
 
 
+def test_building_a_model_starts_no_backend():
+    """Or it would be too late to meet other processes, or to choose a platform."""
+    code = """
+import jax
+from tests.contracts.table import IMAGE_SHAPE, ROWS
+for row in ROWS:
+    row.recipe(IMAGE_SHAPE, **row.options)
+jax.distributed.initialize('localhost:0', 1, 0)  # It refuses once a backend was started.
+"""
+    subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True)
+
+
 def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 

@@ -37,7 +37,8 @@ class GAN(NamedTuple):
       init: `key -> State`.
       train_step: `(state, batch) -> (state, metrics)`; a batch is `{'x': images [n b, h, w, c]}`,
         with `'y'` where there are labels, and n the discriminator's updates in a step. Images are
-        uint8, or float in [-1, 1].
+        uint8, or float in [-1, 1]. On a CPU a step may read arrays of NumPy after the call has
+        returned: do not refill them for the next batch, make new ones.
       sample: `(state, key, n, y=None) -> images` [n, h, w, c], float32 in [-1, 1]. Without `y`
         a conditional model draws labels evenly.
       score: `(state, x, y=None) -> logits` [b] of the discriminator, as in evaluation.

@@ -44,7 +44,9 @@ class VAE(NamedTuple):
     Attributes:
       init: `key -> State`.
       train_step: `(state, batch) -> (state, metrics)`; a batch is `{'x': images [b, h, w, c]}`,
-        with `'y'` where there are labels. Images are uint8, or float in [-1, 1].
+        with `'y'` where there are labels. Images are uint8, or float in [-1, 1]. On a CPU a step
+        may read arrays of NumPy after the call has returned: do not refill them for the next
+        batch, make new ones.
       evaluate: `(state, key, batch, k) -> {'elbo': [b], 'log_px_z': [b], 'kl': [b], ...}` in nats,
         an example each: the mean over a data set is that of all its examples, whatever the
         batches.
