@@ -9,16 +9,28 @@ from genjax.train import load, train
 from tests.contracts.table import ROWS, eight_images
 
 
+PACE = {'dispatch': 1, 'sample_every': 2, 'eval_every': 2, 'batch_size': 8}
+
+
+def check(method, data, folder, options):
+    for steps in (1, 2):
+        run = train(method, data, run=folder / 'run', steps=steps, **PACE, **options)
+    read, key = load(folder / 'run'), jax.random.key(3)
+    assert read.state.step == 2
+    images = read.model.sample(read.state, key, 4)
+    assert images.shape == (4, *data.shape[1:])
+    np.testing.assert_array_equal(images, run.model.sample(run.state, key, 4))
+    drawn = genjax.load_exported(genjax.export(read, folder / 'exported')).sample(key, 4)
+    np.testing.assert_allclose(drawn, images, atol=1e-3)
+
+
 @pytest.mark.parametrize('row', [row for row in ROWS if not row.full], ids=lambda row: row.name)
 def test_a_run_trains_resumes_samples_and_is_exported(row, tmp_path):
     options = {name: value for name, value in row.options.items() if value is not None}
-    data = np.tile(eight_images(), (6, 1, 1, 1))
-    pace = {'dispatch': 1, 'sample_every': 2, 'eval_every': 2, 'batch_size': 8}
-    for steps in (1, 2):
-        run = train(row.recipe.__name__, data, run=tmp_path / 'run', steps=steps, **pace, **options)
-    read, key = load(tmp_path / 'run'), jax.random.key(3)
-    assert read.state.step == 2
-    images = read.model.sample(read.state, key, 4)
-    np.testing.assert_array_equal(images, run.model.sample(run.state, key, 4))
-    drawn = genjax.load_exported(genjax.export(read, tmp_path / 'exported')).sample(key, 4)
-    np.testing.assert_allclose(drawn, images, atol=1e-3)
+    check(row.recipe.__name__, np.tile(eight_images(), (6, 1, 1, 1)), tmp_path, options)
+
+
+@pytest.mark.parametrize(('method', 'shape'), [('dcgan', (20, 36, 3)), ('conv_vae', (52, 16, 1))])
+def test_images_need_not_be_square(method, shape, tmp_path):
+    data = np.random.default_rng(0).integers(0, 255, (48, *shape), np.uint8)
+    check(method, data, tmp_path, {'width': 2, 'latent_dim': 3})
