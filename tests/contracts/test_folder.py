@@ -8,7 +8,6 @@ import genjax
 from genjax.train import load, train
 from tests.contracts.table import ROWS, eight_images
 
-
 PACE = {'dispatch': 1, 'sample_every': 2, 'eval_every': 2, 'batch_size': 8}
 
 
