@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from genjax import data, metrics, plots
-from genjax.evaluation import evaluation, pictures
+from genjax.evaluation import evaluation, generated
 from genjax.exports.writer import PLATFORMS, Platform
 from genjax.exports.writer import export as write_export
 from genjax.train import Run, RunError, held_out, load
@@ -41,7 +41,7 @@ def sample(
       y: the class of all; by default a conditional model's classes go round the columns.
     """
     loaded = _load(run, step, out)
-    images = pictures.samples(loaded, n, seed, y)
+    images = generated.samples(loaded, n, seed, y)
     plots.save_images(out, images, text=_text(loaded, seed, provenance))
 
 
@@ -63,7 +63,7 @@ def reconstruct(
     images = held_out(loaded, data)
     x, y = images.x[:n], None if images.y is None else images.y[:n]
     text = _text(loaded, loaded.config['seed'], provenance)
-    plots.save_pairs(out, x, pictures.reconstructions(loaded, x, y), text=text)
+    plots.save_pairs(out, x, generated.reconstructions(loaded, x, y), text=text)
 
 
 def interpolate(
@@ -85,7 +85,7 @@ def interpolate(
       y: the class of all; by default a conditional model's classes in turn, one a row.
     """
     loaded = _load(run, step, out)
-    images = pictures.interpolations(loaded, rows, columns, seed, y)
+    images = generated.interpolations(loaded, rows, columns, seed, y)
     plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
 
 

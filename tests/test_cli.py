@@ -13,7 +13,7 @@ from PIL import Image
 
 from genjax import data, plots
 from genjax.cli import main
-from genjax.evaluation import pictures
+from genjax.evaluation import generated
 from genjax.methods import recipes
 from genjax.train import load, train
 from genjax.train.config import options_of, origin
@@ -68,9 +68,9 @@ def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
 def test_a_class_is_asked_for(runs, tmp_path):
     run, out = load(runs / 'gan'), tmp_path / 'two.npz'
     assert main(['sample', str(runs / 'gan'), '--y', '2', '--seed', '7', '--out', str(out)]) == 0
-    expected = pictures.samples(run, 64, 7, 2)
+    expected = generated.samples(run, 64, 7, 2)
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
-    assert not np.array_equal(expected, pictures.samples(run, 64, 7, 1))
+    assert not np.array_equal(expected, generated.samples(run, 64, 7, 1))
 
 
 def text_of(path):
@@ -111,7 +111,7 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
     out = tmp_path / 'ways.npz'
     words = ['--rows', '2', '--columns', '3', '--y', '1', '--out', str(out)]
     assert main(['interpolate', str(runs / 'gan'), *words]) == 0
-    expected = pictures.interpolations(load(runs / 'gan'), 2, 3, y=1)
+    expected = generated.interpolations(load(runs / 'gan'), 2, 3, y=1)
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import genjax
 from genjax import data, gan, vae
-from genjax.evaluation import pictures
+from genjax.evaluation import generated
 from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, train, view
 from genjax.train.logs import read
 from genjax.train.recorder import Recorder
@@ -250,7 +250,7 @@ def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
     nets = {name: spoil(net) for name, net in run.state.nets.items()}
     lost = run._replace(state=run.state.replace(nets=nets))
     with pytest.raises(RunError, match='the model has diverged'):
-        pictures.samples(lost, 4)
+        generated.samples(lost, 4)
     grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)()['samples']
     assert set(np.unique(grey)) == {128, 255}
 

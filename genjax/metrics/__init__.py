@@ -31,8 +31,8 @@ from genjax.metrics.neighbours import nearest
 from genjax.metrics.pixels import pixels
 from genjax.metrics.scores import Score, inception_score
 from genjax.metrics.spectrum import spectrum
-from genjax.vae.annealing import Annealed, annealed_importance_sampling, sigmoidal
-from genjax.vae.likelihood import NLL, Estimate, bits_per_dim, importance_weighted, nll
+from genjax.vae.annealed_importance import Annealed, annealed_importance_sampling, sigmoidal
+from genjax.vae.importance import NLL, Estimate, bits_per_dim, importance_weighted, nll
 
 __all__ = [
     'NLL',

@@ -14,7 +14,8 @@ from genjax.vae.distributions import (
     standard_normal,
 )
 from genjax.vae.family import gaussian_parts, warmed_up
-from genjax.vae.methods import beta_vae, conv_vae, iwae, vae
+from genjax.vae.methods import *  # noqa: F403
+from genjax.vae.methods import __all__ as _methods
 from genjax.vae.networks import Pair
 from genjax.vae.terms import Parts, Terms, compose
 from genjax.vae.variational import VAE, Settings, variational
@@ -29,23 +30,20 @@ __all__ = [
     'Settings',
     'Terms',
     'bernoulli',
-    'beta_vae',
     'bounds',
     'compose',
-    'conv_vae',
     'discretized_logistic',
     'elbo',
     'gaussian',
     'gaussian_parts',
     'grey_bernoulli',
-    'iwae',
     'learned_gaussian',
     'log_weights',
     'networks',
     'normal',
     'sampled_elbo',
     'standard_normal',
-    'vae',
     'variational',
     'warmed_up',
+    *_methods,
 ]

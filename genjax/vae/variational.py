@@ -31,7 +31,7 @@ from genjax.parts import opened
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
 from genjax.vae.distributions import Likelihood, Normal
-from genjax.vae.likelihood import Estimate, Weights, estimate, merge, summed
+from genjax.vae.importance import Estimate, Weights, estimate, merge, summed
 from genjax.vae.terms import Forward, Parts, decoded
 
 # Rows that the decoder takes at once in an evaluation by many samples.

@@ -8,7 +8,7 @@ import numpy as np
 from filelock import FileLock
 
 from genjax import data, export, gan, load, load_exported
-from genjax.evaluation import pictures
+from genjax.evaluation import generated
 from genjax.train import held_out
 from tests.bad_inputs.place import DATA, go_on
 
@@ -56,7 +56,7 @@ def on_a_full_disk(at):
 def diverged(at):
     run = load(at.run)
     nets = jax.tree.map(lambda leaf: leaf * np.nan, run.state.nets)
-    pictures.samples(run._replace(state=run.state.replace(nets=nets)), 4)
+    generated.samples(run._replace(state=run.state.replace(nets=nets)), 4)
 
 
 KNOWN = "RUN: expected a checkpoint among ['latest', 'best', 1, 2], got "
@@ -91,23 +91,23 @@ USES = {
         'RUN: expected the data of the run, got others in ...',
     ),
     'no samples': (
-        lambda at: pictures.samples(load(at.run), 0),
+        lambda at: generated.samples(load(at.run), 0),
         'expected n to be an integer >= 1, got 0',
     ),
     'a long seed': (
-        lambda at: pictures.samples(load(at.run), 1, 2**32),
+        lambda at: generated.samples(load(at.run), 1, 2**32),
         'expected a seed below 2^32, got 4294967296',
     ),
     'a class of none': (
-        lambda at: pictures.samples(load(at.run), 1, y=1),
+        lambda at: generated.samples(load(at.run), 1, y=1),
         'expected a class of a model without classes, got 1',
     ),
     'no rows': (
-        lambda at: pictures.interpolations(load(at.run), 0, 9),
+        lambda at: generated.interpolations(load(at.run), 0, 9),
         'expected rows to be an integer >= 1, got 0',
     ),
     'half a column': (
-        lambda at: pictures.interpolations(load(at.run), 1, 2.5),
+        lambda at: generated.interpolations(load(at.run), 1, 2.5),
         'expected columns to be an integer >= 2, got 2.5',
     ),
     'a model that has diverged': (

@@ -12,7 +12,7 @@ from scipy import stats
 from genjax import vae
 from genjax.metrics import Estimate, bits_per_dim, importance_weighted, nll
 from genjax.random import stream
-from genjax.vae.likelihood import estimate, merge, summed
+from genjax.vae.importance import estimate, merge, summed
 from tests.linear_gaussian import SCALE, B, W, X, close, forward, linear_gaussian, log_marginal, off
 
 KEY = jax.random.key(41)

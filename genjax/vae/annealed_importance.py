@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from genjax.random import stream
-from genjax.vae.likelihood import Estimate, importance_weighted
+from genjax.vae.importance import Estimate, importance_weighted
 
 LogDensity = Callable[[Float[Array, 'k b d']], Float[Array, 'k b']]
 
