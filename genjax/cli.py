@@ -17,7 +17,7 @@ from genjax import commands, parallel
 from genjax.data import DataError
 from genjax.machine import own_process
 from genjax.methods import methods, recipes
-from genjax.parts import arguments, describe, makers, parse, slot_of
+from genjax.parts import arguments, describe, makers, parse, several, slot_of
 from genjax.train import Finished, RunError, train
 from genjax.train.config import options_of
 from genjax.train.errors import DivergedError
@@ -41,7 +41,10 @@ def _written(annotation: Any) -> Any:
         return parts if many else parts[0]
 
     def write(value):
-        return [str(part and describe(kind, part)) for part in (value if many else [value])]
+        return [
+            str(part and describe(kind, part))
+            for part in (several(kind, value) if many else [value])
+        ]
 
     spec = PrimitiveConstructorSpec(
         nargs='*' if many else 1,

@@ -1,12 +1,27 @@
 """Batches of images: what a training step accepts, and how it scales it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax.core import Batch
 from genjax.nn.labels import check_labels
+
+
+def shape_of_images(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """An image shape that is one.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+
+    Raises:
+      ValueError: it is not.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(f'expected (height, width, channels) of images, got {image_shape}')
+    height, width, channels = image_shape
+    return height, width, channels
 
 
 def scale(x: Array, image_shape: tuple[int, int, int]) -> Float[Array, 'b h w c']:

@@ -1,6 +1,7 @@
 """Optimizers of a player: optax's, with the guards against overfitting, and weight clipping."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import optax.contrib
 from jaxtyping import PyTree
 
 from genjax.core import check_range
-from genjax.parts import SCHEDULE, Kind, ScalarOrSchedule, make
+from genjax.parts import SCHEDULE, Kind, ScalarOrSchedule, Schedule, make
 
 OPTIMIZER = Kind('an optimizer', ('optax', 'optax.contrib'), given=('learning_rate',))
 OptimizerLike = Annotated[Callable[..., optax.GradientTransformation] | str, OPTIMIZER]
@@ -80,7 +81,9 @@ def optimizer(
         decays = [add_decayed_signs(l1, is_kernel)] if l1 else []
         decays += [optax.add_decayed_weights(l2, is_kernel)] if l2 else []
         made = _beside(made, optax.chain(*decays, optax.scale_by_learning_rate(rate)))
-    return optax.chain(optax.clip_by_global_norm(clip_norm), made) if clip_norm else made
+    if clip_norm is None:
+        return made
+    return optax.chain(optax.clip_by_global_norm(clip_norm), made)
 
 
 def adam(
@@ -117,14 +120,16 @@ def _checked(maker: Callable, rate: Any) -> optax.GradientTransformationExtraArg
     numbers = {n: v for n, v in chosen.items() if isinstance(v, float | int)}
     check_range(0, 1, **{n: v for n, v in numbers.items() if n in ('b1', 'b2', 'b3')})
     check_range(0, **{n: v for n, v in numbers.items() if n == 'eps'})
+    if name.startswith('scale_by_'):
+        raise ValueError(f'expected an optimizer, which takes a learning rate, got its part {name}')
     if name.startswith('schedule_free'):
         raise ValueError(f'{name}: the parameters that it means to be used are in its state, where '
                          'samples do not look; take another, with ema_decay')  # fmt: skip
-    if any(map(callable, chosen.values())):
-        # Such options are computed anew for each update; the others stay as they are.
-        fixed = tuple(name for name, value in chosen.items() if not callable(value))
-        injected = optax.inject_hyperparams(function, static_args=(*fixed, 'learning_rate'))
-        maker = functools.partial(injected, **chosen)
+    slots = inspect.signature(function).parameters
+    moving = {n for n, value in chosen.items() if _moves(slots.get(n), value)}
+    if moving:  # They are computed anew for each update; the others stay as they are.
+        fixed = [n for n in slots if n not in moving]
+        maker = functools.partial(optax.inject_hyperparams(function, fixed), **chosen)
     needs = {'value': jax.ShapeDtypeStruct((), jnp.float32), 'grad': _TOY}
 
     def trial(params, value, grad):
@@ -139,6 +144,12 @@ def _checked(maker: Callable, rate: Any) -> optax.GradientTransformationExtraArg
             f'expected an optimizer that needs gradients, parameters and the loss; {name}: {error}'
         ) from None
     return optax.with_extra_args_support(maker(rate))
+
+
+def _moves(slot: inspect.Parameter | None, value: Any) -> bool:
+    """Whether an option is a schedule: masks and dtypes can be called too."""
+    number = slot is not None and isinstance(slot.default, float | int)
+    return isinstance(value, Schedule) or (callable(value) and number)
 
 
 def _beside(

@@ -100,7 +100,7 @@ def test_what_a_method_costs_is_told_and_little():
 
 def test_the_worked_method_is_a_method_and_its_row():
     source, row = blocks(CONTRIBUTING)[2:4]
-    names = vars(objectives) | vars(gan_methods)
+    names = vars(gan_methods).copy()
     exec(source.replace('rpgan', 'worked'), names)
     assert '  width: option of the networks' in names['worked'].__doc__
     told = describe_options(names['worked'], {'width': 4})

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from genjax import gan, vae
-from genjax.optim import OPTIMIZER, clip_weights, optimizer
+from genjax.optim import OPTIMIZER, clip_weights, is_kernel, optimizer
 from genjax.parts import makers
 
 SHAPE = (4, 4, 1)
@@ -95,6 +95,19 @@ def test_options_that_are_schedules_are_computed_anew_for_each_update():
     np.testing.assert_allclose(got, np.stack(expected), rtol=1e-5)
     by_text = 'adam:b2=linear_schedule(init_value=0.9,end_value=0.99,transition_steps=3),b1=0.5'
     np.testing.assert_array_equal(got, trajectory(optimizer(by_text, 0.1)))
+
+
+def test_masks_and_dtypes_are_no_schedules():
+    masked = functools.partial(optax.adamw, weight_decay=0.1, mask=is_kernel)
+    zero = {'kernel': jnp.zeros((2, 2)), 'bias': jnp.zeros(2)}
+    params = jax.tree.map(jnp.ones_like, zero)
+    for options in ({}, {'b2': optax.linear_schedule(0.9, 0.99, 3)}):
+        made = optimizer(functools.partial(masked, **options), 0.1)
+        updates, _ = made.update(zero, made.init(params), params)
+        np.testing.assert_allclose(updates['kernel'], -0.01, rtol=1e-6)
+        assert not updates['bias'].any()
+    low = optimizer(functools.partial(optax.adam, mu_dtype=jnp.bfloat16), 0.1).init(params)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(low)} == {'int32', 'bfloat16', 'float32'}
 
 
 def test_decay_is_beside_any_optimizer_at_its_learning_rate():

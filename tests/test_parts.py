@@ -28,6 +28,7 @@ from genjax.parts import (
     preset,
     slot_of,
 )
+from genjax.train.config import describe_options
 from genjax.vae.bounds import BOUND
 from genjax.vae.distributions import LIKELIHOOD
 
@@ -88,8 +89,11 @@ def test_functions_and_partials_of_them_are_described():
     partial = functools.partial(gan.r1, weight=2.0)
     assert describe(KIND['penalty'], partial) == 'r1:weight=2.0'
     assert describe(KIND['rate'], 1) == '1.0'
-    schedule = functools.partial(optax.linear_schedule, init_value=1, end_value=0)
-    assert describe(KIND['rate'], schedule) == 'linear_schedule:init_value=1,end_value=0'
+    options = {'init_value': 1, 'end_value': 0, 'transition_steps': 5}
+    schedule = functools.partial(optax.linear_schedule, **options)
+    assert describe(KIND['rate'], schedule) == (
+        'linear_schedule:init_value=1,end_value=0,transition_steps=5'
+    )
     for part in (functools.partial(gan.r1, 0.1), functools.partial(vae.elbo, beta=2.0)):
         kind = KIND['bound' if part.func is vae.elbo else 'penalty']
         with pytest.raises(ValueError, match=r"a partial of one with keywords|no option 'beta'"):
@@ -154,6 +158,10 @@ def test_a_part_may_be_given_in_four_ways():
         ),
         ({'optimizer': 'sgd', 'b1': 0.5}, "sgd has no option 'b1'; known: momentum, nesterov"),
         ({'generator_learning_rate': 'fast'}, "unknown name 'fast'"),
+        ({'optimizer': functools.partial(optax.adam, 0.1)}, 'expected an optimizer: one of'),
+        ({'optimizer': optax.scale_by_adam}, 'takes a learning rate, got its part scale_by_adam'),
+        ({'networks': lambda *shapes: None}, r'expected networks that make a gan.Pair, got None'),
+        ({'image_shape': (8, 28, 28, 1)}, r'expected \(height, width, channels\) of images'),
     ],
 )
 def test_every_wrong_part_is_refused_with_what_there_is(options, message):
@@ -191,6 +199,32 @@ def test_a_preset_is_its_family_with_other_defaults():
     assert deep.__annotations__['depth'] is int
     with pytest.raises(TypeError, match=r"expected options of family, got \['dpeth'\]"):
         preset(family, dpeth=7)
+    with pytest.raises(TypeError, match=r"deep has no option 'dpeth'; did you mean 'depth'\?"):
+        deep(dpeth=3)
+
+
+def test_a_presets_options_of_parts_stand_in_its_parts():
+    @preset(gan.gan, hidden=(8,), b1=0.0)
+    def small():
+        """Small, Someone 2026."""
+
+    told = describe_options(small, {})
+    assert (told['networks'], told['optimizer']) == ('mlp:hidden=(8,)', 'adam:b1=0.0')
+    told = describe_options(small, {'hidden': [32], 'b1': 0.9})
+    assert (told['networks'], told['optimizer']) == ('mlp:hidden=(32,)', 'adam')
+
+
+def test_one_model_has_one_text():
+    networks = KIND['gan networks']
+    made = functools.partial(gan.networks.dcgan, norm='layer', width=32)
+    told = {describe(networks, way) for way in (made, 'dcgan:norm=layer,width=32')}
+    assert told == {'dcgan:width=32,norm=layer'}
+    hidden = functools.partial(vae.networks.mlp, hidden=[200])
+    assert describe(KIND['vae networks'], hidden) == 'mlp:hidden=(200,)'
+    assert describe(SCHEDULE, np.float32(0.5)) == '0.5'
+    wild = functools.partial(gan.r1, weight=optax.linear_schedule(1, 0, 10))
+    with pytest.raises(ValueError, match='expected a literal for r1:weight'):
+        describe(PENALTY, wild)
 
 
 @pytest.mark.parametrize(

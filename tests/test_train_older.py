@@ -6,15 +6,18 @@ all of it was the same bit for bit; on another one it is the same but for roundi
 """
 
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import genjax
 from genjax.evaluation import samples
+from genjax.gan.penalties import TermLike
 from genjax.train import RunError, load, train
 from genjax.train.older import places, upgraded
 from tests.contracts.subject import plain
@@ -74,30 +77,40 @@ def test_an_old_run_refuses_other_options(tmp_path):
     with pytest.raises(RunError) as caught:
         continued('wgan_gp', tmp_path / 'wgan_gp', norm='none')
     assert str(caught.value).splitlines()[1:] == [
-        "  options.networks: the run has 'dcgan:norm=layer,width=4', the command says "
-        "'dcgan:norm=none,width=4'"
+        "  options.networks: the run has 'dcgan:width=4,norm=layer', the command says "
+        "'dcgan:width=4,norm=none'"
     ]
 
 
 def test_a_config_is_upgraded_once_and_for_all():
     old = {'recipe': 'wgan_gp', 'options': {'width': 8, 'weight': 3.0, 'n_critic': 2}}
-    new = upgraded(old)
-    assert new['options']['networks'] == 'dcgan:norm=layer,width=8'
+    new = upgraded(old, genjax.gan.wgan_gp)
+    assert new['options']['networks'] == 'dcgan:width=8,norm=layer'
     assert new['options']['penalties'] == ['wgan_gp:weight=3.0']
     assert new['options']['optimizer'] == 'adam:b1=0.0,b2=0.9'
-    assert upgraded(new) == new
-    mine = {'recipe': 'mine', 'options': {'depth': 3}}
-    assert upgraded(mine) == mine
-    assert upgraded({'recipe': 'vae', 'options': {'depth': 3}})['options'] == {'depth': 3}
+    assert upgraded(new, genjax.gan.wgan_gp) == new
 
 
-def test_leaves_of_optimizers_are_found_where_a_chain_has_moved():
+def test_a_recipe_of_ones_own_is_upgraded_by_its_own_options():
+    def vae(image_shape, *, depth=3, penalties: Sequence[TermLike] = ()):
+        return genjax.vae.vae(image_shape)
+
+    old = {'recipe': 'vae', 'options': {'penalties': ['r1:weight=10.0']}}
+    assert upgraded(old, vae)['options'] == {'depth': 3, 'penalties': ['r1']}
+    other = {'recipe': 'vae', 'options': {'width': 3}}
+    assert upgraded(other, vae) == other
+
+
+@pytest.mark.parametrize('rate', [0.1, optax.linear_schedule(0.1, 0.0, 9)])
+def test_leaves_of_optimizers_are_found_where_a_chain_has_moved(rate):
     """Clipping and L2 were links of Adam's own chain."""
     params, state = {'kernel': jnp.ones((2, 2))}, {}
-    state['opt'] = {'vae': genjax.optim.adam(0.1, l2=0.1, clip_norm=1.0).init(params)}
+    state['opt'] = {'vae': genjax.optim.adam(rate, l2=0.1, clip_norm=1.0).init(params)}
     wanted = [name.replace("['opt']", '.opt') for name in plain(state)]
     saved = [f".opt['vae'][1].{leaf}" for leaf in ('count', "mu['kernel']", "nu['kernel']")]
+    saved += [".opt['vae'][3].count"] if callable(rate) else []
     at = places(wanted, saved)
-    assert sorted(at.values()) == saved
+    assert sorted(set(at.values())) == saved
+    assert set(at) == set(wanted)
     assert all(name.endswith(found.rpartition('].')[2]) for name, found in at.items())
     assert places(['.step', '.key'], ['.step']) == {'.step': '.step'}

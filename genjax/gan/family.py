@@ -1,7 +1,6 @@
 """GANs: how the parts of one meet, and every option that all methods have."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import optax
@@ -9,9 +8,10 @@ import optax
 from genjax.augment import AUGMENT, AugmentLike, chain
 from genjax.core import check_range
 from genjax.gan.adversarial import GAN, adversarial
-from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair, mlp
-from genjax.gan.objectives import OBJECTIVE, ObjectiveLike, non_saturating
+from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair
+from genjax.gan.objectives import OBJECTIVE, ObjectiveLike
 from genjax.gan.penalties import PENALTY, TermLike
+from genjax.images import shape_of_images
 from genjax.optim import OptimizerLike, clip_weights
 from genjax.optim import optimizer as guarded
 from genjax.parts import SCHEDULE, OptionOf, ScalarOrSchedule, make, make_all, maybe
@@ -21,12 +21,12 @@ from genjax.precision import Precision, mixed_precision
 def gan(
     image_shape: tuple[int, int, int] = (28, 28, 1),
     *,
-    networks: NetworksLike = mlp,
+    networks: NetworksLike = 'mlp',
     latent_dim: int = 100,
     num_classes: int | None = None,
-    objective: ObjectiveLike = non_saturating,
+    objective: ObjectiveLike = 'non_saturating',
     penalties: Sequence[TermLike] = (),
-    optimizer: OptimizerLike = partial(optax.adam, b1=0.5),
+    optimizer: OptimizerLike = 'adam:b1=0.5',
     generator_learning_rate: ScalarOrSchedule = 2e-4,
     discriminator_learning_rate: ScalarOrSchedule = 2e-4,
     n_critic: int = 1,
@@ -83,8 +83,10 @@ def gan(
     """
     check_range(1, latent_dim=latent_dim)
     pair = make(NETWORKS, networks, width=width, hidden=hidden, norm=norm, dropout=dropout)
-    shape = (image_shape[0], image_shape[1], image_shape[2])
+    shape = shape_of_images(image_shape)
     pair = pair if isinstance(pair, Pair) else pair(shape, latent_dim, num_classes)
+    if not isinstance(pair, Pair):
+        raise ValueError(f'expected networks that make a gan.Pair, got {type(pair).__name__}')
     chosen = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
     players = [
         guarded(optimizer, rate, l1=l1, l2=l2, clip_norm=clip_norm, **chosen)

@@ -4,21 +4,13 @@ The docstring's first paragraph names the method, its paper and what it is for; 
 figure and the command that gives it.
 """
 
-from functools import partial
-
-import optax
-
-from genjax.gan import networks, penalties
 from genjax.gan.family import gan
-from genjax.gan.objectives import hinge, least_squares, wasserstein
 from genjax.parts import preset
 
 __all__ = ['dcgan', 'dragan', 'gan', 'hinge_gan', 'lsgan', 'wgan', 'wgan_gp']
 
-_RMSPROP = partial(optax.rmsprop, decay=0.99)
 
-
-@preset(gan, networks=networks.dcgan)
+@preset(gan, networks='dcgan')
 def dcgan():
     """DCGAN, Radford et al. 2016 (https://arxiv.org/abs/1511.06434): the plain convolutional GAN.
 
@@ -29,7 +21,7 @@ def dcgan():
     """
 
 
-@preset(gan, networks=networks.dcgan, objective=least_squares)
+@preset(gan, networks='dcgan', objective='least_squares')
 def lsgan():
     """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076): squared errors, which also draw
     back samples that are far on the right side.
@@ -38,7 +30,7 @@ def lsgan():
     """
 
 
-@preset(gan, networks=networks.dcgan, objective=hinge, optimizer=_RMSPROP)
+@preset(gan, networks='dcgan', objective='hinge', optimizer='rmsprop:decay=0.99')
 def hinge_gan():
     """Geometric GAN, Lim and Ye 2017 (https://arxiv.org/abs/1705.02894): a discriminator that
     learns by samples within its margin only.
@@ -51,11 +43,11 @@ def hinge_gan():
 
 @preset(
     gan,
-    networks=networks.dcgan,
-    objective=wasserstein,
+    networks='dcgan',
+    objective='wasserstein',
     weight_clip=0.01,
     n_critic=5,
-    optimizer=_RMSPROP,
+    optimizer='rmsprop:decay=0.99',
     generator_learning_rate=5e-5,
     discriminator_learning_rate=5e-5,
 )
@@ -69,12 +61,12 @@ def wgan():
 
 @preset(
     gan,
-    networks=partial(networks.dcgan, norm='layer'),
-    objective=wasserstein,
-    penalties=(penalties.wgan_gp,),
+    networks='dcgan:norm=layer',
+    objective='wasserstein',
+    penalties=('wgan_gp',),
     n_critic=5,
     latent_dim=128,
-    optimizer=partial(optax.adam, b1=0.0, b2=0.9),
+    optimizer='adam:b1=0.0,b2=0.9',
     generator_learning_rate=1e-4,
     discriminator_learning_rate=1e-4,
 )
@@ -86,12 +78,12 @@ def wgan_gp():
     """
 
 
-@preset(gan, networks=partial(networks.dcgan, norm='none'), penalties=(penalties.dragan,))
+@preset(gan, networks='dcgan:norm=layer', penalties=('dragan',))
 def dragan():
     """DRAGAN, Kodali et al. 2017 (https://arxiv.org/abs/1705.07215): a discriminator smooth
     around the data, against the loss of modes.
 
-    Without a norm in the discriminator, since the penalty is of each image by itself.
+    Layer norm in the discriminator, since the penalty is of each image by itself.
 
     Reached: ?
     """

@@ -22,6 +22,9 @@ def make(kind: Kind, value: Any, **options: Any) -> Any:
     """
     found = with_options(kind, _read(kind, value), options)
     if kind.called:
+        maker, chosen = opened(found)
+        if maker in makers(kind).values():
+            found = maker(**chosen)
         fits = callable(found) or isinstance(found, (int, float)) or hasattr(found, 'dtype')
     elif kind.given:
         fits = isinstance(found, kind.types) or _takes(found, kind.given)
@@ -37,7 +40,9 @@ def make(kind: Kind, value: Any, **options: Any) -> Any:
 
 
 def _takes(function: Any, given: Sequence[str]) -> bool:
-    """Whether it can be called with so many arguments by position."""
+    """Whether it can be called with so many arguments by position, and has none yet."""
+    if getattr(function, 'args', ()):
+        return False
     try:
         inspect.signature(function).bind_partial(*given)
     except (TypeError, ValueError):
@@ -123,8 +128,11 @@ def fold(parameters: Mapping[str, inspect.Parameter], options: Mapping[str, Any]
             kind = slot_of(parameters[slot.of].annotation).kind
             assert kind is not None, f'{slot.of} takes no part'
             part = _read(kind, folded.get(slot.of, parameters[slot.of].default))
-            chosen = _read(slot.kind, value) if slot.kind else value
-            folded[slot.of] = with_options(kind, part, {name: chosen})
+            try:
+                chosen = _read(slot.kind, value) if slot.kind else value
+                folded[slot.of] = with_options(kind, part, {name: chosen})
+            except ValueError as error:
+                raise ValueError(f'{name}: {error}') from None
     return folded
 
 

@@ -1,10 +1,12 @@
 """A method as what it changes of its family."""
 
-import functools
 import inspect
 import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
+
+from genjax.parts.kinds import nearest
+from genjax.parts.making import fold
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -26,16 +28,21 @@ def preset(family: Callable[P, R], **defaults: Any) -> Callable[[Callable[[], R]
     signature = inspect.signature(family)
     if unknown := sorted(set(defaults) - set(signature.parameters)):
         raise TypeError(f'expected options of {family.__name__}, got {unknown}')
+    chosen = fold(signature.parameters, defaults)  # Options of parts stand in their parts.
 
     def decorate(empty: Callable[[], R]) -> Callable[P, R]:
-        @functools.wraps(empty, assigned=('__module__', '__name__', '__qualname__'), updated=())
         def method(*args: P.args, **options: P.kwargs) -> R:
-            return family(*args, **{**defaults, **options})  # type: ignore[arg-type]
+            for name in options:
+                if name not in signature.parameters:
+                    hint = nearest(name, list(signature.parameters))
+                    raise TypeError(f'{empty.__name__} has no option {name!r}; {hint}')
+            return family(*args, **{**chosen, **options})  # type: ignore[arg-type]
 
-        del method.__wrapped__  # type: ignore[attr-defined]
+        for attribute in ('__module__', '__name__', '__qualname__'):
+            setattr(method, attribute, getattr(empty, attribute))
         first, *others = signature.parameters.values()
-        others.sort(key=lambda p: p.name not in defaults)
-        ordered = [p.replace(default=defaults.get(p.name, p.default)) for p in (first, *others)]
+        others.sort(key=lambda p: p.name not in chosen)
+        ordered = [p.replace(default=chosen.get(p.name, p.default)) for p in (first, *others)]
         method.__signature__ = signature.replace(parameters=ordered)  # type: ignore[attr-defined]
         method.__annotations__ = {p.name: p.annotation for p in ordered}
         method.__annotations__['return'] = signature.return_annotation

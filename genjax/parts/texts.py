@@ -127,7 +127,7 @@ def describe(kind: Kind, part: Any) -> str:
         return describe(kind, parse(kind, part))
     if isinstance(part, Schedule):
         return _named(part.name, part.options)
-    if kind.called and isinstance(part, (int, float)):
+    if kind.called and (isinstance(part, float | int) or getattr(part, 'ndim', None) == 0):
         return repr(float(part))
     maker, options = opened(part)
     name, known = getattr(maker, '__name__', ''), makers(kind)
@@ -136,9 +136,14 @@ def describe(kind: Kind, part: Any) -> str:
         raise ValueError(f'expected one of {names}, or a partial of one with keywords, got {part}')
     check_options(kind, maker, list(options))
     slots = options_of(kind, maker)
-    told = {n: v for n, v in options.items() if not _same(v, slots[n].default)}
+    # In the order of the signature, and as `parse` gives them.
+    chosen = {n: options[n] for n in slots if n in options}
+    plain = {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
+    told = {n: v for n, v in plain.items() if not _same(v, slots[n].default)}
     words = {n for n, v in told.items() if _is_word(slots[n]) and str(v).isidentifier()}
-    return _named(name, {n: _Bare(v) if n in words else v for n, v in told.items()})
+    text = _named(name, {n: _Bare(v) if n in words else v for n, v in told.items()})
+    parse(kind, text)  # Refuses values that no text names.
+    return text
 
 
 def opened(part: Any) -> tuple[Any, dict[str, Any]]:

@@ -83,9 +83,16 @@ class Checkpoints:
       folder: where they are, made if need be.
       config: of the run; None writes and compares none.
       read_only: to be loaded from, perhaps while another process trains.
+      recipe: the function of the config, by which those of earlier versions are read.
     """
 
-    def __init__(self, folder: Path, config: Config | None = None, read_only: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        config: Config | None = None,
+        read_only: bool = False,
+        recipe: Callable | None = None,
+    ):
         import orbax.checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers as policies
 
@@ -105,6 +112,7 @@ class Checkpoints:
             raise RunError(f'expected a folder of checkpoints, got the file {folder}')
         self._folder, self._args = folder, ocp.args
         self._config = None if config is None else without_places(config)
+        self._recipe = recipe
         handler = ocp.StandardCheckpointHandler()
         self._manager = self._listed(
             lambda: ocp.CheckpointManager(folder.absolute(), options=options, item_handlers=handler)
@@ -171,7 +179,7 @@ class Checkpoints:
           step: of a checkpoint that is there.
           like: a state of the same model, arrays or `jax.ShapeDtypeStruct`; what lies on a mesh
             is read to lie there too.
-          fresh: makes a new state, from which hypers come that an older genjax did not have.
+          fresh: makes a new state, for the decays of averages, which an older genjax did not have.
 
         Raises:
           RunError: the checkpoint is of another run or another model, or cannot be read.
@@ -197,20 +205,21 @@ class Checkpoints:
 
         def leaf(path, of):
             name = jax.tree_util.keystr(path)
-            value = jnp.asarray(arrays[at[name]] if name in at else others[name])
+            # A copy: two leaves may be read from one.
+            value = jnp.array(arrays[at[name]] if name in at else others[name])
             value = jax.random.wrap_key_data(value) if _is_key(of) else value
             return jax.device_put(value, wanted[name].sharding)
 
         return jax.tree_util.tree_map_with_path(leaf, like)
 
     def _places(self, step: int, wanted: Mapping[str, Any], renew: bool) -> dict[str, str]:
-        """Where a checkpoint has the leaves of a state, all but hypers that may be made anew."""
+        """Where a checkpoint has the leaves of a state, all but what may be made anew."""
         with self._reading(step):
             saved = self._manager.item_metadata(step)
             if saved is None:
                 raise FileNotFoundError('the names of its arrays are not there')
         at = places(wanted, saved)
-        missing = {n for n in wanted if n not in at and not (renew and n.startswith('.hypers['))}
+        missing = {n for n in wanted if n not in at and not (renew and n.endswith("/ema_decay']"))}
         found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved.items()}
         expected = {
             at.get(n, n): (leaf.shape, str(leaf.dtype))
@@ -232,7 +241,7 @@ class Checkpoints:
         old = about.get('config')
         if old is None or self._config is None:  # of an older genjax, or of no run
             return about
-        old = upgraded(old)
+        old = upgraded(old, self._recipe) if self._recipe else old
         # An option that an older version of a recipe did not have is what it is now.
         options = {**self._config['options'], **old['options']}
         if lines := differences({**old, 'options': options}, self._config):

@@ -20,6 +20,7 @@ from genjax.train.errors import RunError, check_integers, check_seed, located
 from genjax.train.folder import CONFIG, agree, locked, read
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
+from genjax.train.older import upgraded
 from genjax.train.pace import Pace
 from genjax.train.prepare import prepare
 from genjax.train.recorder import Recorder
@@ -128,7 +129,7 @@ def train(
                 config = agree(folder, config, function)
         shared = without_places(config), pace, mesh.shape
         processes.compare(folder / CONFIG, shared)
-        checkpoints = Checkpoints(folder / _CHECKPOINTS, config)
+        checkpoints = Checkpoints(folder / _CHECKPOINTS, config, recipe=function)
         stack.enter_context(contextlib.closing(checkpoints))
         state = processes.start(model, seed, mesh, checkpoints)
         seen = view(model, trained, measured, seed)
@@ -157,10 +158,11 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
     if config is None:
         raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
     function = find_recipe(recipe or config['recipe'])
+    config = upgraded(config, function)
     model = build(function, config['options'], tuple(config['image_shape']))
     if not (folder / _CHECKPOINTS).is_dir():
         raise RunError(f'{folder} has no checkpoint yet')
-    saved = Checkpoints(folder / _CHECKPOINTS, config, read_only=True)
+    saved = Checkpoints(folder / _CHECKPOINTS, config, True, function)
     with contextlib.closing(saved) as checkpoints:
         at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
         if not isinstance(at, int) or at not in checkpoints.steps():

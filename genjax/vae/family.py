@@ -4,23 +4,22 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import jax.numpy as jnp
-import optax
 
 from genjax.augment import AUGMENT, AugmentLike, chain, clip
 from genjax.core import Hyper, HyperLike, Network, hyper
+from genjax.images import shape_of_images
 from genjax.optim import OptimizerLike
 from genjax.optim import optimizer as guarded
 from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all
 from genjax.precision import Precision, mixed_precision
-from genjax.vae.bounds import BOUND, BoundLike, elbo
+from genjax.vae.bounds import BOUND, BoundLike
 from genjax.vae.distributions import (
     LIKELIHOOD,
     LikelihoodLike,
-    bernoulli,
     normal,
     standard_normal,
 )
-from genjax.vae.networks import NETWORKS, Activation, NetworksLike, Pair, mlp
+from genjax.vae.networks import NETWORKS, Activation, NetworksLike, Pair
 from genjax.vae.terms import Parts, compose
 from genjax.vae.variational import VAE, Settings, variational
 
@@ -76,15 +75,15 @@ def warmed_up(beta: HyperLike, steps: int) -> Hyper:
 def vae(
     image_shape: tuple[int, int, int] = (28, 28, 1),
     *,
-    networks: NetworksLike = mlp,
+    networks: NetworksLike = 'mlp',
     latent_dim: int = 20,
-    likelihood: LikelihoodLike = bernoulli,
-    bound: BoundLike = elbo,
+    likelihood: LikelihoodLike = 'bernoulli',
+    bound: BoundLike = 'elbo',
     k: int = 1,
     beta: ScalarOrSchedule = 1.0,
     warmup: int = 0,
     num_classes: int | None = None,
-    optimizer: OptimizerLike = optax.adam,
+    optimizer: OptimizerLike = 'adam',
     learning_rate: ScalarOrSchedule = 1e-3,
     ema_decay: ScalarOrSchedule | None = None,
     augment: Sequence[AugmentLike] = (),
@@ -134,7 +133,7 @@ def vae(
     Raises:
       ValueError: a number out of its range, or what stands for no part.
     """
-    image_shape = (image_shape[0], image_shape[1], image_shape[2])
+    image_shape = shape_of_images(image_shape)
     pixels = make(LIKELIHOOD, likelihood)
     settings = Settings(
         image_shape,
@@ -151,6 +150,8 @@ def vae(
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
     pair = make(NETWORKS, networks, **chosen)
     pair = pair if isinstance(pair, Pair) else pair(image_shape, latent_dim, num_classes, outputs)
+    if not isinstance(pair, Pair):
+        raise ValueError(f'expected networks that make a vae.Pair, got {type(pair).__name__}')
     trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
     parts = gaussian_parts(trained['encoder'], trained['decoder'], settings)
     return variational(

@@ -4,19 +4,13 @@ The docstring's first paragraph names the method, its paper and what it is for; 
 figure and the command that gives it.
 """
 
-from functools import partial
-
-import optax
-
 from genjax.parts import preset
-from genjax.vae.bounds import iwae as iwae_bound
 from genjax.vae.family import vae
-from genjax.vae.networks import conv, mlp
 
 __all__ = ['beta_vae', 'conv_vae', 'iwae', 'vae']
 
 
-@preset(vae, networks=conv, latent_dim=32)
+@preset(vae, networks='conv', latent_dim=32)
 def conv_vae():
     """A convolutional VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): the same for
     larger images.
@@ -27,11 +21,11 @@ def conv_vae():
 
 @preset(
     vae,
-    networks=partial(mlp, hidden=(200, 200), activation='tanh'),
+    networks='mlp:hidden=(200, 200),activation=tanh',
     latent_dim=50,
-    bound=iwae_bound,
+    bound='iwae',
     k=50,
-    optimizer=partial(optax.adam, eps=1e-4),
+    optimizer='adam:eps=1e-4',
 )
 def iwae():
     """IWAE, Burda et al. 2016 (https://arxiv.org/abs/1509.00519): a tighter bound, by the
@@ -41,7 +35,7 @@ def iwae():
     """
 
 
-@preset(vae, networks=partial(mlp, hidden=(1200, 1200)), latent_dim=10, beta=4.0)
+@preset(vae, networks='mlp:hidden=(1200, 1200)', latent_dim=10, beta=4.0)
 def beta_vae():
     """beta-VAE, Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl): latents that stand
     for one thing each, at the price of the reconstructions.

@@ -4,7 +4,7 @@ Each is `(image_shape, latent_dim, num_classes, output_shape, *, options) -> Pai
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,13 @@ def mlp(
       hidden: sizes of the encoder's hidden layers; the decoder has them in reverse.
       activation: of the hidden layers.
       dropout: rate after each hidden layer.
+
+    Raises:
+      ValueError: another activation, or a number out of its range.
     """
+    if activation not in get_args(Activation):
+        known = get_args(Activation)
+        raise ValueError(f'expected an activation among {known}, got {activation!r}')
     check_range(1, **{f'size {i} of a layer': size for i, size in enumerate(hidden)})
     check_range(0, 1, dropout=dropout)
     common = getattr(nn, activation), num_classes, dropout

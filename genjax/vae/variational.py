@@ -172,7 +172,8 @@ def variational(
 
 def _check(settings):
     check_range(1, latent_dim=settings.latent_dim, k=settings.k)
-    check_range(0, beta=hyper(settings.beta).value, **opened(settings.bound)[1])
+    free_bits = opened(settings.bound)[1].get('free_bits', 0)
+    check_range(0, beta=hyper(settings.beta).value, free_bits=free_bits)
 
 
 def _loss(forward, settings, terms, state, key, batch):
@@ -198,7 +199,7 @@ def _bounds(seen, bound):
     kl = log_px_z - value if seen.kl is None else jnp.sum(seen.kl, axis=1)
     named = {'elbo': value, 'log_px_z': log_px_z, 'kl': kl}
     plain = opened(bound)[0]
-    return {getattr(plain, '__name__', 'bound'): plain(seen), **named}
+    return {getattr(plain, '__name__', 'bound'): plain(seen, 1.0), **named}
 
 
 def _observed(settings, key, batch):
