@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import genjax
+from experiments.parallel import free_address
 
 ROOT = Path(genjax.__file__).parent
 # From the bottom up: a room may import those before it, and itself.
@@ -84,12 +85,12 @@ def test_an_import_is_light():
 
 def test_building_a_model_starts_no_backend():
     """Or it would be too late to meet other processes, or to choose a platform."""
-    code = """
+    code = f"""
 import jax
 from tests.contracts.table import IMAGE_SHAPE, ROWS
 for row in ROWS:
     row.recipe(IMAGE_SHAPE, **row.options)
-jax.distributed.initialize('localhost:0', 1, 0)  # It refuses once a backend was started.
+jax.distributed.initialize('{free_address()}', 1, 0)  # It refuses once a backend was started.
 """
     subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True)
 
