@@ -1,4 +1,4 @@
-"""A GAN of NNX modules, with batch norm and dropout."""
+"""A GAN of NNX modules, the one with batch norm, the other with dropout."""
 
 import math
 
@@ -15,7 +15,7 @@ class Generator(nnx.Module):
     def __init__(self, image_shape, rngs):
         self.image_shape = image_shape
         self.hidden = nnx.Linear(4, 32, use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(32, rngs=rngs)
+        self.norm = nnx.BatchNorm(32, momentum=0.9, rngs=rngs)
         self.out = nnx.Linear(32, math.prod(image_shape), rngs=rngs)
 
     def __call__(self, z):
@@ -24,16 +24,15 @@ class Generator(nnx.Module):
 
 
 class Discriminator(nnx.Module):
-    """Images to logits and features: two layers with batch norm and dropout between them."""
+    """Images to logits and features: two layers with dropout between them."""
 
     def __init__(self, image_shape, rngs):
         self.hidden = nnx.Linear(math.prod(image_shape), 32, rngs=rngs)
-        self.norm = nnx.BatchNorm(32, rngs=rngs)
         self.dropout = nnx.Dropout(0.1, rngs=rngs)
         self.out = nnx.Linear(32, 1, rngs=rngs)
 
     def __call__(self, x):
-        h = nnx.leaky_relu(self.norm(self.hidden(x.reshape(len(x), -1))), 0.2)
+        h = nnx.leaky_relu(self.hidden(x.reshape(len(x), -1)), 0.2)
         return self.out(self.dropout(h))[:, 0], h
 
 

@@ -110,5 +110,5 @@ ROWS = [
         _VAE,
     ),
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
-    Row('nnx', nnx_gan, {}, batch(), _GAN, tuple(_GAN)),
+    Row('nnx', nnx_gan, {}, batch(), _GAN, ('generator',)),
 ]
