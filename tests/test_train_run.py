@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import genjax
+from experiments.parallel import difference
 from genjax import data, gan, vae
 from genjax.evaluation import generated
 from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, train, view
@@ -65,6 +66,20 @@ def test_a_run_leaves_all_that_the_readme_says(whole):
 def test_a_continued_run_is_the_uninterrupted_one(whole, tmp_path):
     run_vae(tmp_path / 'run', steps=10)
     assert_same_run(run_vae(tmp_path / 'run'), whole)
+
+
+@pytest.mark.parametrize('first', [True, False])
+def test_a_run_goes_on_whether_or_not_jax_is_in_64_bits(tmp_path, first):
+    """Its numbers are float32 either way, and its order and noise the same."""
+    usual = run_vae(tmp_path / 'usual', steps=4, dispatch=2)
+    with jax.enable_x64(first):
+        run_vae(tmp_path / 'run', steps=2, dispatch=2)
+    with jax.enable_x64(not first):
+        run = run_vae(tmp_path / 'run', steps=4, dispatch=2)
+        again = load(tmp_path / 'run')
+    for state in (run.state, load(tmp_path / 'run').state):
+        assert different(state, again.state) == []
+    assert difference(usual.state, run.state) < 1e-5
 
 
 def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(whole, tmp_path, monkeypatch):

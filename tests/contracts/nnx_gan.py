@@ -1,4 +1,4 @@
-"""A GAN of NNX modules, with batch norm and dropout."""
+"""A GAN of NNX modules, the one with batch norm, the other with dropout."""
 
 import math
 
@@ -16,7 +16,7 @@ class Generator(nnx.Module):
     def __init__(self, image_shape, rngs):
         self.image_shape = image_shape
         self.hidden = nnx.Linear(4, 32, use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(32, rngs=rngs)
+        self.norm = nnx.BatchNorm(32, momentum=0.9, rngs=rngs)
         self.out = nnx.Linear(32, math.prod(image_shape), rngs=rngs)
 
     def __call__(self, z):
