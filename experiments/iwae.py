@@ -79,7 +79,7 @@ def iwae(
         'encoder': from_linen(MLPEncoder(LATENT, HIDDEN, **common), x),
         'decoder': from_linen(decoder, z),
     }
-    settings = vae.Settings(image_shape, LATENT, vae.bernoulli(), vae.iwae, k)
+    settings = vae.Settings(image_shape, LATENT, vae.bernoulli(), vae.bounds.iwae, k)
     parts = vae.gaussian_parts(networks['encoder'], networks['decoder'], settings)
     rates = optax.join_schedules(
         [optax.constant_schedule(rate) for rate in RATES], np.cumsum(stages)[:-1].tolist()

@@ -16,7 +16,8 @@ from genjax import (
     vae,
 )
 from genjax.core import Net, Network, Player, State, Term, model, weighted_sum, with_hypers
-from genjax.exports import Exported, export, load_exported
+from genjax.exports.reader import Exported, load_exported
+from genjax.exports.writer import export
 from genjax.nn.linen import from_linen
 from genjax.nn.nnx import from_nnx
 from genjax.precision import mixed_precision

@@ -1,6 +1,5 @@
-"""A run as a folder that leaves genjax, and its reader."""
+"""A run as a folder that leaves genjax, and its reader, which uses no method's code."""
 
 from genjax.exports.reader import Exported, load_exported
-from genjax.exports.writer import export
 
-__all__ = ['Exported', 'export', 'load_exported']
+__all__ = ['Exported', 'load_exported']

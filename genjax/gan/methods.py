@@ -17,7 +17,7 @@ def dcgan():
     With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
     and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
-    Reached: ?
+    Reached: Frechet distance 17.6 +- 0.3 on the digits, `python -m experiments.methods`.
     """
 
 
@@ -85,5 +85,5 @@ def dragan():
 
     Layer norm in the discriminator, since the penalty is of each image by itself.
 
-    Reached: ?
+    Reached: Frechet distance 32.5 +- 8.8 on the digits, `python -m experiments.methods`.
     """

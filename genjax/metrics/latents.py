@@ -4,7 +4,6 @@ The prior is N(0, I).
 """
 
 import math
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -102,8 +101,10 @@ def aggregated_posterior(
     mean, log_var = _posteriors(mean, log_var)
     if samples < 1:
         raise ValueError(f'expected samples >= 1, got {samples}')
+    # In float32, since a TPU draws no other.
+    noise = np.float64(jax.random.normal(key, (samples, *mean.shape), jnp.float32))
     with jax.enable_x64(True):
-        ratios = np.asarray(_log_ratios(key, mean, log_var, samples))
+        ratios = np.asarray(_log_ratios(noise, mean, log_var))
     each = ratios.mean(axis=0)
     information = float(each.mean())
     return AggregatedPosterior(
@@ -113,14 +114,12 @@ def aggregated_posterior(
     )
 
 
-@partial(jax.jit, static_argnames='samples')
+@jax.jit
 def _log_ratios(
-    key: Key[Array, ''], mean: Float[Array, 'n d'], log_var: Float[Array, 'n d'], samples: int
+    noise: Float[Array, 'samples n d'], mean: Float[Array, 'n d'], log_var: Float[Array, 'n d']
 ) -> Float[Array, 'samples n']:
     """`log q(z | x) - log q(z)` of samples of each posterior, without the constants of both."""
     n, d = mean.shape
-    # Drawn in float32: a TPU draws no other.
-    noise = jax.random.normal(key, (samples, n, d), jnp.float32).astype(mean.dtype)
     z = mean[None] + jnp.exp(log_var / 2)[None] * noise
     precision = jnp.exp(-log_var)
     constant = jnp.sum(jnp.square(mean) * precision + log_var, axis=1)
@@ -131,7 +130,7 @@ def _log_ratios(
 
     log_qz = jax.lax.map(log_sum, z.reshape(-1, d), batch_size=max(1, CELLS // n)) - jnp.log(n)
     log_qz_x = -(jnp.sum(jnp.square(noise), axis=-1) + jnp.sum(log_var, axis=1)[None]) / 2
-    return log_qz_x - log_qz.reshape(samples, n)
+    return log_qz_x - log_qz.reshape(-1, n)
 
 
 def _kl(mean: np.ndarray, log_var: np.ndarray) -> Float[np.ndarray, 'n d']:

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from flax import nnx
 
-from genjax import from_nnx, gan
+from genjax import from_nnx, gan, mixed_precision
 from genjax.optim import OptimizerLike
 from genjax.optim import optimizer as made
 
@@ -20,7 +20,8 @@ class Generator(nnx.Module):
         self.out = nnx.Linear(32, math.prod(image_shape), rngs=rngs)
 
     def __call__(self, z):
-        h = nnx.relu(self.norm(self.hidden(z)))
+        # Flax's norm gives what its statistics are, float32.
+        h = nnx.relu(self.norm(self.hidden(z))).astype(z.dtype)
         return jnp.tanh(self.out(h)).reshape(-1, *self.image_shape)
 
 
@@ -42,8 +43,8 @@ def nnx_gan(
 ) -> gan.GAN:
     """Both as one model."""
     return gan.adversarial(
-        from_nnx(lambda rngs: Generator(image_shape, rngs)),
-        gan.critic(from_nnx(lambda rngs: Discriminator(image_shape, rngs))),
+        mixed_precision(from_nnx(lambda rngs: Generator(image_shape, rngs))),
+        mixed_precision(gan.critic(from_nnx(lambda rngs: Discriminator(image_shape, rngs)))),
         image_shape=image_shape,
         latent_dim=4,
         objective=gan.non_saturating(),
