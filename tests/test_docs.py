@@ -104,7 +104,7 @@ def test_the_worked_method_is_a_method_and_its_row():
     exec(source.replace('rpgan', 'worked'), names)
     assert '  width: option of the networks' in names['worked'].__doc__
     told = describe_options(names['worked'], {'width': 4})
-    assert told['networks'] == 'dcgan:norm=none,width=4'
+    assert told['networks'] == 'dcgan:width=4,norm=none'
     assert told['penalties'] == ['r1', 'r2']
     spaces = {**vars(contracts), 'gan': SimpleNamespace(rpgan=names['worked'])}
     built = eval(row, spaces)

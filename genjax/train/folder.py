@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genjax.train.config import STACKS, Config, differences, without_places
+from genjax.train.config import STACKS, Config, describe_options, differences, without_places
 from genjax.train.errors import RunError
 from genjax.train.older import upgraded
 from genjax.train.stack import changed, stack
@@ -91,7 +91,8 @@ def agree(folder: Path, config: Config, recipe: Callable) -> Config:
         if others := sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')):
             raise RunError(f'{folder}: expected an empty folder or a run, got {others[:3]}')
     elif old['recipe'] == config['recipe']:
-        old = upgraded(old, recipe)
+        # Once more, to refuse options that there are not.
+        old['options'] = describe_options(recipe, upgraded(old, recipe)['options'])
     lines = [] if old is None else differences(without_places(old), without_places(config))
     if lines:
         raise RunError(f'{folder} holds another run:\n  ' + '\n  '.join(lines))
