@@ -8,6 +8,8 @@
 Each device computes the rows of the batch that lie on it; the compiler divides the program and adds
 the communication. What is a mean over the batch, batch norm's statistics too, stays one over the
 whole batch, and the noise is that of one device: a result depends on the devices by rounding only.
+
+A mesh of one's own may have the axis `data` alone, and explicit axes.
 """
 
 import contextlib
@@ -217,7 +219,8 @@ def shard_batch(batch: PyTree, mesh: Mesh) -> PyTree:
     """A batch on a mesh; where the devices do not divide it, it lies whole on each.
 
     Args:
-      batch: arrays `[b, ...]`. Of several processes each has all of it.
+      batch: arrays `[b, ...]`. Of several processes each has all of it. On a CPU arrays of NumPy
+        may stay where they are: do not refill them.
       mesh: as `mesh` makes it.
     """
 
@@ -264,7 +267,7 @@ def on_mesh(step: Callable, shardings: PyTree) -> Callable:
 
 
 def like_batch(tree: PyTree, axis: int = 0) -> PyTree:
-    """On a mesh of `AXES`, what was drawn for a batch lies as the batch does; elsewhere no change.
+    """On a mesh, as in `on_mesh`, what was drawn for a batch lies as it does; elsewhere no change.
 
     The compiler would compute on each device all that depends on no input in parts.
 

@@ -40,7 +40,8 @@ def model(
     `train_step` updates the players in the order of `players`, each seeing what those before it
     did. An update whose loss, gradient or learning rate is not finite is left out whole and
     counted, and so are single elements that are not finite. The key of a step is a pure function of
-    the root key and the step's number.
+    the root key and the step's number. Within a `jax.shard_map` each device takes a step of its
+    own, and nothing is exchanged; for one state and a batch in parts see `genjax.parallel`.
 
     Args:
       networks: by name.

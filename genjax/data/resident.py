@@ -34,7 +34,8 @@ def fits(dataset: Dataset, devices: Sequence[jax.Device] | None = None) -> bool:
 def on_device(dataset: Dataset, sharding: Sharding | None = None) -> dict[str, Array]:
     """A dataset as arrays of devices: `x` uint8 `[n, h w c]`, and `y` if it has labels.
 
-    Rows lie as a gather reads them, without the padding that some devices give to short axes.
+    Rows lie as a gather reads them, without the padding that some devices give to short axes. On a
+    CPU they may lie where those of the dataset do, which are not to change then.
 
     Args:
       dataset: any.
