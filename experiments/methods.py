@@ -1,6 +1,18 @@
-"""All methods on the embedded digits: what each reaches in a few minutes.
+"""All methods on the embedded digits: what each reaches in a minute or two.
 
-python -m experiments.methods --folder runs/methods    (half an hour on 2 cores)
+    python -m experiments.methods --folder runs/methods    (half an hour on 2 cores)
+
+1,000 updates of the discriminator or of the VAE in batches of 64, GANs of width 16; Frechet distance
+by the digits' classifier of 2 sets of 500 samples (held-out digits: 0.3), NLL by 1,000 importance
+samples. Mean and standard deviation of seeds 0, 1 and 2 (jax 0.10.2, 2 cores with AVX2):
+
+    dcgan       17.65 +- 0.31    wgan_gp (200 steps)  1531 +- 99
+    hinge_gan   16.62 +- 1.04    gan                  695 +- 117: digits in noise
+    lsgan       33.10 +- 8.95    vae                  113.84 +- 0.36 nats
+    dragan      32.53 +- 8.79    beta_vae             132.37 +- 1.78 nats
+
+DRAGAN without a norm in the place of layer norm: 47 +- 31. These are short runs: a method that is
+worse here may be the better one later.
 """
 
 from pathlib import Path

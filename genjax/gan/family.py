@@ -48,7 +48,7 @@ def gan(
     """GAN, Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): fully connected, or of parts
     of your own choice.
 
-    Reached: ?
+    Reached: Frechet distance 695 +- 117 on the digits, `python -m experiments.methods`.
 
     Args:
       image_shape: `(height, width, channels)`.

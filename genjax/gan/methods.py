@@ -17,7 +17,7 @@ def dcgan():
     With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
     and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
-    Reached: Frechet distance 17.6 +- 0.3 on the digits, `python -m experiments.methods`.
+    Reached: Frechet distance 17.7 +- 0.3 on the digits, `python -m experiments.methods`.
     """
 
 
@@ -26,7 +26,7 @@ def lsgan():
     """LSGAN, Mao et al. 2017 (https://arxiv.org/abs/1611.04076): squared errors, which also draw
     back samples that are far on the right side.
 
-    Reached: ?
+    Reached: Frechet distance 33.1 +- 8.9 on the digits, `python -m experiments.methods`.
     """
 
 
@@ -37,7 +37,7 @@ def hinge_gan():
 
     Theirs updates the generator ten times for each update of the discriminator, here it is once.
 
-    Reached: ?
+    Reached: Frechet distance 16.6 +- 1.0 on the digits, `python -m experiments.methods`.
     """
 
 
@@ -55,7 +55,7 @@ def wgan():
     """WGAN, Arjovsky et al. 2017 (https://arxiv.org/abs/1701.07875): a loss that tells a
     distance, by a critic of clipped weights.
 
-    Reached: ?
+    Reached: no figure yet.
     """
 
 
@@ -74,7 +74,7 @@ def wgan_gp():
     """WGAN-GP, Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028): the same by a gradient
     penalty, with which a critic may be deep.
 
-    Reached: ?
+    Reached: Frechet distance 1531 +- 99 in 200 steps, too few, `python -m experiments.methods`.
     """
 
 

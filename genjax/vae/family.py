@@ -102,7 +102,7 @@ def vae(
 
     A diagonal-Gaussian posterior and a standard normal prior.
 
-    Reached: ?
+    Reached: test loss 105.5 +- 0.1 on MNIST, `python -m experiments.vae_mnist`.
 
     Args:
       image_shape: `(height, width, channels)`.

@@ -15,7 +15,7 @@ def conv_vae():
     """A convolutional VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): the same for
     larger images.
 
-    Reached: ?
+    Reached: no figure yet.
     """
 
 
@@ -31,7 +31,7 @@ def iwae():
     """IWAE, Burda et al. 2016 (https://arxiv.org/abs/1509.00519): a tighter bound, by the
     importance weights of k samples.
 
-    Reached: ?
+    Reached: NLL 90.3 nats on MNIST, one seed, `python -m experiments.iwae`.
     """
 
 
@@ -40,5 +40,5 @@ def beta_vae():
     """beta-VAE, Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl): latents that stand
     for one thing each, at the price of the reconstructions.
 
-    Reached: ?
+    Reached: NLL 132.4 +- 1.8 nats on the digits, `python -m experiments.methods`.
     """
