@@ -2,9 +2,9 @@
 
     python -m experiments.methods --folder runs/methods    (half an hour on 2 cores)
 
-1,000 updates of the discriminator or of the VAE in batches of 64, GANs of width 16; Frechet distance
-by the digits' classifier of 2 sets of 500 samples (held-out digits: 0.3), NLL by 1,000 importance
-samples. Mean and standard deviation of seeds 0, 1 and 2 (jax 0.10.2, 2 cores with AVX2):
+1,000 updates of the discriminator or of the VAE in batches of 64, GANs of width 16; Frechet
+distance by the digits' classifier of 2 sets of 500 samples (held-out digits: 0.3), NLL by 1,000
+importance samples. Mean and standard deviation of seeds 0, 1 and 2 (jax 0.10.2, 2 cores with AVX2):
 
     dcgan       17.65 +- 0.31    wgan_gp (200 steps)  1531 +- 99
     hinge_gan   16.62 +- 1.04    gan                  695 +- 117: digits in noise

@@ -56,7 +56,7 @@ def test_the_worked_example_is_a_loss_and_its_row():
 def test_the_readme_has_the_table_of_the_methods():
     """Printed by `python -c 'import genjax; print(genjax.methods.table())'`."""
     assert table() in README
-    assert '?' not in table()
+    assert all(len(method.reached) > 3 for method in methods())
 
 
 def test_every_method_tells_its_paper_and_what_it_reached():
