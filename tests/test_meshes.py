@@ -74,12 +74,10 @@ def check_convolutions(mesh):
     x, kernel = jax.random.normal(jax.random.key(0), (4, 6, 6, 3)), jnp.ones((3, 3, 3, 2))
     lying = jax.device_put(x, NamedSharding(mesh, P('data')))
     for function in (conv, conv_transpose):
-        loss = jax.grad(lambda *args: jnp.sum(function(*args, 2) ** 2), (0, 1))  # noqa: B023
-        want, got = loss(x, kernel), jax.jit(loss)(lying, kernel)
-        close(want, got)
+        grads = jax.jit(jax.grad(lambda *args: jnp.sum(function(*args, 2) ** 2), (0, 1)))  # noqa: B023
+        got = grads(lying, kernel)
+        close(grads(x, kernel), got)
         assert [jax.typeof(leaf).sharding.spec[0] for leaf in got] == ['data', None]
-        with jax.set_mesh(mesh):
-            close(want, loss(lying, kernel))
 
 
 def check_each_alone(model, batch, mesh):
