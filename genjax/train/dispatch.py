@@ -23,6 +23,7 @@ def scan_steps(train_step: Step) -> Step:
     Scans of 3, 1 and 2 steps give what a scan of 6 gives, bit for bit, on one kind of processor and
     with one version of XLA: its compiler makes the same of the body of a loop however often that is
     run. Bare steps may round otherwise, and so may `lax.scan` of one step, which XLA takes apart.
+    Of one step it cannot be differentiated in reverse.
 
     Args:
       train_step: of any model.
