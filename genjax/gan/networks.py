@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import Network, check_range
 from genjax.gan.adversarial import critic
+from genjax.nn import linen
 from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
-from genjax.nn.linen import from_linen
 from genjax.nn.mlp import MLPDiscriminator, MLPGenerator
 from genjax.parts import Kind
 
@@ -112,7 +110,7 @@ def of_linen(
       latent_dim: length of z.
       num_classes: number of labels; None for none.
     """
-    y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
-    z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
-    x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    return Pair(from_linen(generator, z, *y), critic(from_linen(discriminator, x, *y)))
+    images, latents = linen.example_inputs(image_shape, latent_dim, num_classes)
+    return Pair(
+        linen.from_linen(generator, *latents), critic(linen.from_linen(discriminator, *images))
+    )

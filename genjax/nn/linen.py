@@ -11,6 +11,22 @@ from genjax.core import Net, Network
 from genjax.random import stream
 
 
+def example_inputs(
+    image_shape: tuple[int, int, int], latent_dim: int, num_classes: int | None
+) -> tuple[tuple[jax.ShapeDtypeStruct, ...], tuple[jax.ShapeDtypeStruct, ...]]:
+    """What a network of images takes, and what one of latents: each with labels where there are.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+    """
+    y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
+    shapes = (1, *image_shape), (1, latent_dim)
+    x, z = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+    return (x, *y), (z, *y)
+
+
 def from_linen(module: linen.Module, *inputs: PyTree) -> Network:
     """A `Network` of a Flax Linen module.
 

@@ -6,13 +6,11 @@ Each is `(image_shape, latent_dim, num_classes, output_shape, *, options) -> Pai
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, NamedTuple, get_args
 
-import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import Network, check_range
+from genjax.nn import linen
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
-from genjax.nn.linen import from_linen
 from genjax.nn.mlp import MLPDecoder, MLPEncoder
 from genjax.parts import Kind
 
@@ -118,7 +116,5 @@ def of_linen(
       latent_dim: length of z.
       num_classes: number of labels; None for none.
     """
-    y = () if num_classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
-    x = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    z = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
-    return Pair(from_linen(encoder, x, *y), from_linen(decoder, z, *y))
+    images, latents = linen.example_inputs(image_shape, latent_dim, num_classes)
+    return Pair(linen.from_linen(encoder, *images), linen.from_linen(decoder, *latents))
