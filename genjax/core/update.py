@@ -256,9 +256,14 @@ def _if(condition, new, old):
         return lax.cond(condition, lambda: alike(new(), condition), lambda: alike(old, condition))
 
     def select(condition):
-        return jax.tree.map(partial(jnp.where, condition), new(), old)
+        # One of two: a key of `old` that `new` used is not used twice.
+        return jax.tree.map(partial(jnp.where, condition), new(), jax.tree.map(_unused, old))
 
     return lax.platform_dependent(condition, cpu=branch, default=select)
+
+
+def _unused(leaf):
+    return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 def _gradient(player, state, params, key, batch):
