@@ -28,7 +28,8 @@ from genjax.parts import (
     preset,
     slot_of,
 )
-from genjax.train.config import describe_options
+from genjax.train.config import build, describe_options
+from genjax.train.errors import RunError
 from genjax.vae.bounds import BOUND
 from genjax.vae.distributions import LIKELIHOOD
 
@@ -244,3 +245,33 @@ def test_what_names_nothing_is_refused(kind, text, message):
     with pytest.raises(ValueError) as caught:
         parse(KIND[kind], text)
     assert message in str(caught.value)
+
+
+def test_a_family_may_write_its_annotations_as_text():
+    source = (
+        'from __future__ import annotations\n'
+        'from genjax.gan import gan as other\n'
+        'from genjax.gan.objectives import ObjectiveLike\n'
+        "def family(shape, *, objective: ObjectiveLike = 'hinge'):\n    return objective\n"
+    )
+    names: dict = {'__name__': 'text'}
+    exec(source, names)
+    assert describe_options(names['family'], {}) == {'objective': 'hinge'}
+    chosen = describe_options(names['family'], {'objective': gan.least_squares})
+    assert chosen == {'objective': 'least_squares'}
+
+
+def test_a_preset_of_parts_of_its_own_goes_by_its_name():
+    def pair(shape, latent_dim, num_classes):
+        return gan.networks.mlp(shape, latent_dim, num_classes, hidden=(4,))
+
+    @preset(gan.gan, networks=pair, latent_dim=3)
+    def mine():
+        """Mine."""
+
+    told = describe_options(mine, {})
+    assert 'networks' not in told
+    assert told['latent_dim'] == 3
+    with pytest.raises(RunError, match='networks: expected one of dcgan, mlp'):
+        describe_options(mine, {'networks': pair})
+    assert build(mine, told, (4, 4, 1)).latent_dim == 3

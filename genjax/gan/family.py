@@ -8,7 +8,7 @@ import optax
 from genjax.augment import AUGMENT, AugmentLike, chain
 from genjax.core import check_range
 from genjax.gan.adversarial import GAN, adversarial
-from genjax.gan.networks import NETWORKS, NetworksLike, Norm, Pair
+from genjax.gan.networks import NETWORKS, NetworksLike, Norm
 from genjax.gan.objectives import OBJECTIVE, ObjectiveLike
 from genjax.gan.penalties import PENALTY, TermLike
 from genjax.images import shape_of_images
@@ -82,14 +82,13 @@ def gan(
       ValueError: a number out of its range, or what stands for no part.
     """
     check_range(1, latent_dim=latent_dim)
-    pair = make(NETWORKS, networks, width=width, hidden=hidden, norm=norm, dropout=dropout)
     shape = shape_of_images(image_shape)
-    pair = pair if isinstance(pair, Pair) else pair(shape, latent_dim, num_classes)
-    if not isinstance(pair, Pair):
-        raise ValueError(f'expected networks that make a gan.Pair, got {type(pair).__name__}')
-    chosen = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
+    given = shape, latent_dim, num_classes
+    chosen = {'width': width, 'hidden': hidden, 'norm': norm, 'dropout': dropout}
+    pair = make(NETWORKS, networks, *given, **chosen)
+    decays = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
     players = [
-        guarded(optimizer, rate, l1=l1, l2=l2, clip_norm=clip_norm, **chosen)
+        guarded(optimizer, rate, l1=l1, l2=l2, clip_norm=clip_norm, **decays)
         for rate in (generator_learning_rate, discriminator_learning_rate)
     ]
     if weight_clip is not None:

@@ -9,6 +9,7 @@ from genjax.parts.kinds import (
     makers,
     nearest,
     options_of,
+    signature_of,
     slot_of,
 )
 from genjax.parts.making import fold, make, make_all, maybe, several
@@ -35,5 +36,6 @@ __all__ = [
     'parse',
     'preset',
     'several',
+    'signature_of',
     'slot_of',
 ]

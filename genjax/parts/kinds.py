@@ -84,6 +84,18 @@ def slot_of(annotation: Any) -> Slot:
     return Slot(found.kind, many, of or found.of)
 
 
+def signature_of(method: Callable) -> inspect.Signature:
+    """The signature of a method, with annotations that its module wrote as text read.
+
+    Args:
+      method: a function.
+    """
+    try:
+        return inspect.signature(method, eval_str=True)
+    except NameError:  # Imported for type checkers only.
+        return inspect.signature(method)
+
+
 def makers(kind: Kind) -> dict[str, Callable]:
     """The public functions of the kind's modules that make such parts, by name.
 

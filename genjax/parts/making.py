@@ -9,12 +9,13 @@ from genjax.parts.kinds import Kind, check_options, makers, slot_of
 from genjax.parts.texts import opened, parse
 
 
-def make(kind: Kind, value: Any, **options: Any) -> Any:
+def make(kind: Kind, value: Any, *given: Any, **options: Any) -> Any:
     """The part that a value stands for.
 
     Args:
       kind: what it should be.
       value: a part, a function that makes one, or its text.
+      *given: what the family gives, for the part that the function makes of it.
       **options: of the part, in the place of those that it has; None leaves them.
 
     Raises:
@@ -36,7 +37,13 @@ def make(kind: Kind, value: Any, **options: Any) -> Any:
         raise ValueError(
             f'expected {kind.what}: one of {known} (by name), or one of your own, got {value!r}'
         )
-    return found
+    if not given or isinstance(found, kind.types):
+        return found
+    made = found(*given)
+    if not isinstance(made, kind.types):
+        wanted = ' or '.join(f'{t.__module__.split(".")[1]}.{t.__name__}' for t in kind.types)
+        raise ValueError(f'expected {kind.what} that make a {wanted}, got {type(made).__name__}')
+    return made
 
 
 def _takes(function: Any, given: Sequence[str]) -> bool:

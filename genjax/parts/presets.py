@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from genjax.parts.kinds import nearest
+from genjax.parts.kinds import nearest, signature_of
 from genjax.parts.making import fold
 
 P = ParamSpec('P')
@@ -25,7 +25,7 @@ def preset(family: Callable[P, R], **defaults: Any) -> Callable[[Callable[[], R]
     Raises:
       TypeError: the family has no such option.
     """
-    signature = inspect.signature(family)
+    signature = signature_of(family)
     if unknown := sorted(set(defaults) - set(signature.parameters)):
         raise TypeError(f'expected options of {family.__name__}, got {unknown}')
     chosen = fold(signature.parameters, defaults)  # Options of parts stand in their parts.

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from genjax.methods import recipes
-from genjax.parts import describe, fold, nearest, parse, several, slot_of
+from genjax.parts import describe, fold, nearest, parse, several, signature_of, slot_of
 from genjax.train.errors import RunError
 
 Config = dict[str, Any]
@@ -43,7 +43,7 @@ def find_recipe(recipe: str | Callable) -> Callable:
 
 def options_of(recipe: Callable) -> dict[str, inspect.Parameter]:
     """The keywords of a recipe that a user sets; the image shape comes from the data."""
-    parameters = inspect.signature(recipe).parameters
+    parameters = signature_of(recipe).parameters
     return {name: p for name, p in parameters.items() if name != 'image_shape'}
 
 
@@ -65,11 +65,15 @@ def describe_options(recipe: Callable, options: dict[str, Any]) -> Config:
         folded = fold(known, options)
     except ValueError as error:
         raise RunError(f'{recipe.__name__}: {error}') from None
-    return {
-        name: _describe(name, parameter, folded.get(name, parameter.default))
-        for name, parameter in known.items()
-        if slot_of(parameter.annotation).of is None
-    }
+    told = {}
+    for name, parameter in known.items():
+        if slot_of(parameter.annotation).of is None:
+            try:
+                told[name] = _describe(name, parameter, folded.get(name, parameter.default))
+            except RunError:
+                if name in folded or parameter.default is parameter.empty:
+                    raise  # Else a part of the recipe's own, which goes by the recipe's name.
+    return told
 
 
 def _check_names(recipe, options):

@@ -19,7 +19,7 @@ from genjax.vae.distributions import (
     normal,
     standard_normal,
 )
-from genjax.vae.networks import NETWORKS, Activation, NetworksLike, Pair
+from genjax.vae.networks import NETWORKS, Activation, NetworksLike
 from genjax.vae.terms import Parts, compose
 from genjax.vae.variational import VAE, Settings, variational
 
@@ -147,11 +147,9 @@ def vae(
         chain(*made, clip()) if (made := make_all(AUGMENT, augment)) else chain(),
     )
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
+    given = image_shape, latent_dim, num_classes, outputs
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
-    pair = make(NETWORKS, networks, **chosen)
-    pair = pair if isinstance(pair, Pair) else pair(image_shape, latent_dim, num_classes, outputs)
-    if not isinstance(pair, Pair):
-        raise ValueError(f'expected networks that make a vae.Pair, got {type(pair).__name__}')
+    pair = make(NETWORKS, networks, *given, **chosen)
     trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
     parts = gaussian_parts(trained['encoder'], trained['decoder'], settings)
     return variational(
