@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
@@ -91,6 +91,8 @@ def _training(recipe: Callable) -> Callable[..., int]:
     parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     types = {p.name: _written(p.annotation) for p in parameters} | {'data': str, 'run': Path}
+    if 'num_classes' in types:
+        types['num_classes'] = int | Literal['auto'] | None
     about = (inspect.getdoc(recipe) or '').partition('Args:\n')[0]
     described = {**arguments(train), **arguments(parallel.join), **arguments(recipe)}
     lines = '\n'.join(described[p.name] for p in parameters if p.name in described)

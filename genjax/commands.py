@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from genjax import data, metrics, plots
+from genjax.data.reading import PLAIN, Reading
 from genjax.evaluation import evaluation, generated
 from genjax.exports.writer import PLATFORMS, Platform
 from genjax.exports.writer import export as write_export
@@ -29,7 +30,7 @@ def sample(
     out: Out,
     n: int = 64,
     seed: int = 0,
-    y: int | None = None,
+    y: str | None = None,
     step: Step = 'latest',
     provenance: Provenance = True,
 ) -> None:
@@ -38,11 +39,13 @@ def sample(
     Args:
       n: how many.
       seed: of the noise.
-      y: the class of all; by default a conditional model's classes go round the columns.
+      y: the class of all, by its number or name, or data for classes as often as they are in the
+        data; by default a conditional model's classes go round the columns.
     """
     loaded = _load(run, step, out)
-    images = generated.samples(loaded, n, seed, y)
-    plots.save_images(out, images, text=_text(loaded, seed, provenance))
+    drawn = generated.samples(loaded, n, seed, y)
+    text = _text(loaded, seed, provenance)
+    plots.save_images(out, drawn.x, drawn.columns, text=text, y=drawn.y)
 
 
 def reconstruct(
@@ -72,7 +75,7 @@ def interpolate(
     rows: int = 8,
     columns: int = 10,
     seed: int = 0,
-    y: int | None = None,
+    y: str | None = None,
     step: Step = 'latest',
     provenance: Provenance = True,
 ) -> None:
@@ -82,7 +85,8 @@ def interpolate(
       rows: pairs of samples.
       columns: images from one end to the other.
       seed: of the samples.
-      y: the class of all; by default a conditional model's classes in turn, one a row.
+      y: the class of all, by its number or name; by default a conditional model's classes in turn,
+        one a row.
     """
     loaded = _load(run, step, out)
     images = generated.interpolations(loaded, rows, columns, seed, y)
@@ -160,6 +164,7 @@ def look_at_data(
     command: Positional[Literal['inspect']],
     source: Positional[str],
     image_size: int | None = None,
+    reading: Reading = PLAIN,
     out: Path | None = None,
 ) -> None:
     """Prints what a source of data holds: counts, classes, duplicates, unreadable files.
@@ -168,10 +173,11 @@ def look_at_data(
       command: what to do with it.
       source: as `--data` of `genjax train`.
       image_size: height and width that images are scaled and cropped to.
+      reading: other ways in which arrays and files become images.
       out: a .png file for a grid, a row for a class, or a .npz file.
     """
     _check(out)
-    report = data.inspect(source, image_size)
+    report = data.inspect(source, image_size, reading)
     print(report)
     if out is not None:
         plots.save_images(out, data.examples(report.dataset), 10)

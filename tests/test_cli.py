@@ -68,9 +68,9 @@ def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
 def test_a_class_is_asked_for(runs, tmp_path):
     run, out = load(runs / 'gan'), tmp_path / 'two.npz'
     assert main(['sample', str(runs / 'gan'), '--y', '2', '--seed', '7', '--out', str(out)]) == 0
-    expected = generated.samples(run, 64, 7, 2)
+    expected = generated.samples(run, 64, 7, 2).x
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
-    assert not np.array_equal(expected, generated.samples(run, 64, 7, 1))
+    assert not np.array_equal(expected, generated.samples(run, 64, 7, 1).x)
 
 
 def text_of(path):

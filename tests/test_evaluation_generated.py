@@ -31,11 +31,11 @@ def test_a_great_circle_keeps_the_norm_and_the_pace():
 
 
 def test_the_first_samples_are_those_of_a_smaller_number(run):
-    few, many = samples(run, 3, 1, y=0), samples(run, 130, 1, y=0)
+    few, many = samples(run, 3, 1, y=0).x, samples(run, 130, 1, y=0).x
     np.testing.assert_array_equal(few, many[:3])
     assert many.shape == (130, 4, 4, 1)
     assert len(np.unique(many.reshape(130, -1), axis=0)) == 130
-    assert not np.array_equal(samples(run, 3, 2, y=0), few)
+    assert not np.array_equal(samples(run, 3, 2, y=0).x, few)
 
 
 def test_rows_are_ways_between_two_latents_of_one_class(run):

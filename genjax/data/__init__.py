@@ -1,19 +1,24 @@
 """Images at rest, and the order in which they come. Knows no model."""
 
-from genjax.data.dataset import Dataset, fingerprint, from_arrays, split, subset
+from genjax.data.arrays import from_arrays
+from genjax.data.containers import from_npy, from_npz
+from genjax.data.dataset import Dataset, fingerprint, recognised, split, subset
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
 from genjax.data.order import indices, indices_from, place
 from genjax.data.pipeline import batches, evaluation_batches, stream
+from genjax.data.reading import Reading
 from genjax.data.resident import fits, gather, on_device
-from genjax.data.sources import digits, from_idx, from_npz, load, located
+from genjax.data.sequences import from_sequence
+from genjax.data.sources import digits, from_idx, load, located
 from genjax.data.stacked import stacked
 from genjax.data.tfds import from_tfds
 
 __all__ = [
     'DataError',
     'Dataset',
+    'Reading',
     'Report',
     'batches',
     'digits',
@@ -24,7 +29,9 @@ __all__ = [
     'from_arrays',
     'from_folder',
     'from_idx',
+    'from_npy',
     'from_npz',
+    'from_sequence',
     'from_tfds',
     'gather',
     'indices',
@@ -34,6 +41,7 @@ __all__ = [
     'located',
     'on_device',
     'place',
+    'recognised',
     'split',
     'stacked',
     'stream',

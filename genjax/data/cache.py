@@ -26,11 +26,12 @@ BLOCK = 32  # images; an interrupt waits for one in each thread
 # Of the host's memory: what takes no more is loaded.
 SHARE = 0.25
 _IMAGES, _BLOCKS, _MANIFEST = 'images.npy', 'blocks.txt', 'manifest.json'
-_LINE = re.compile('([0-9]+) ([0-9a-f]{64})')
+# A block's number, its hash, and that of what it was made of.
+_LINE = re.compile('([0-9]+) ([0-9a-f]{64} [0-9a-f]{64})')
 
 Shape = tuple[int, int, int, int]
 Unreadable = dict[int, str]
-Fill = Callable[[range, UInt8[np.ndarray, 'rows h w c']], Unreadable]
+Fill = Callable[[range, UInt8[np.ndarray, 'rows h w c']], tuple[Unreadable, str]]
 
 
 class Kept(NamedTuple):
@@ -40,11 +41,13 @@ class Kept(NamedTuple):
       images: uint8 `[n, h, w, c]`, in memory or mapped.
       bad: why a row could not be converted, by row; such rows are black.
       mark: 16 hex digits of a SHA-256 of the shape and of the blocks' hashes.
+      sources: the same of the files' bytes, whatever decodes them.
     """
 
     images: UInt8[np.ndarray, 'n h w c']
     bad: Unreadable
     mark: str
+    sources: str
 
 
 def place() -> Path:
@@ -73,7 +76,7 @@ def kept(
       facts: for the manifest, JSON values.
       shape: says `(n, h, w, c)`; only asked where not all is there.
       fill: `(rows, images)`, makes the images of some rows; says why it could not make a row,
-        which it leaves black.
+        which it leaves black, and a SHA-256 of what they are made of.
       threads: that call it.
 
     Raises:
@@ -94,8 +97,9 @@ def kept(
             if not bad:
                 (folder / _BLOCKS).unlink(missing_ok=True)
             # Before the lock is given up: then another process may remove the folder.
-            mark = _hash(json.dumps([images.shape, hashes]).encode())[:16]
-            return Kept(images, bad, mark)
+            marks, sources = zip(*(each.split() for each in hashes), strict=True)
+            told = (json.dumps(what).encode() for what in ([images.shape, marks], sources))
+            return Kept(images, bad, *(_hash(each)[:16] for each in told))
     except OSError as error:
         raise DataError(f'{folder}: expected a cache to read and write, got {error}') from error
 
@@ -137,7 +141,9 @@ def _written(folder: Path) -> tuple[list[str], bool]:
     """The hash of each block, '' where it is not known, and whether nobody has written since."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         manifest = json.loads((folder / _MANIFEST).read_bytes())
-        return [str(mark) for mark in manifest['blocks']], manifest['stamp'] == _stamp(folder)
+        blocks = [str(mark) for mark in manifest['blocks']]
+        if all(' ' in block for block in blocks):  # Else of an earlier version.
+            return blocks, manifest['stamp'] == _stamp(folder)
     hashes: dict[int, str] = {}
     with contextlib.suppress(OSError, ValueError):
         lines = (folder / _BLOCKS).read_text(encoding='ascii').splitlines()
@@ -165,12 +171,13 @@ def _complete(
         offset = start + rows.start * images[0].nbytes
         with open(path, 'r+b') as file:
             file.seek(offset)
-            if known and file.readinto(part.data) == part.nbytes and known == _hash(part):
+            whole = bool(known) and file.readinto(part.data) == part.nbytes
+            if whole and known.split()[0] == _hash(part):
                 return known, {}
-            bad = fill(rows, part)
+            bad, source = fill(rows, part)
             file.seek(offset)
             file.write(part.data)
-        return _hash(part), bad
+        return f'{_hash(part)} {source}', bad
 
     marks, unreadable = list[str](), Unreadable()
     pool = ThreadPoolExecutor(threads)

@@ -2,12 +2,13 @@
 
 import hashlib
 import numbers
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int32, Int64, Key, UInt8
+from jaxtyping import Array, Bool, Int32, Int64, Key, UInt8
 
 from genjax.data.errors import DataError
 
@@ -71,6 +72,10 @@ class Dataset(NamedTuple):
       name: where they come from, for people to read.
       classes: what each label means, or None.
       mark: the fingerprint, where it is known without a look at every byte of `x`; else None.
+      notes: what is to be said of how they were read, a line each.
+      apart: the images that its makers keep apart, for a test; None where they do not.
+      left_out: why files were left out, by name.
+      older: the fingerprint that genjax 0.1.0 had for them, where it is another.
     """
 
     x: UInt8[np.ndarray, 'n h w c']
@@ -78,6 +83,10 @@ class Dataset(NamedTuple):
     name: str
     classes: tuple[str, ...] | None = None
     mark: str | None = None
+    notes: tuple[str, ...] = ()
+    apart: 'Dataset | None' = None
+    left_out: Mapping[str, str] = MappingProxyType({})
+    older: str | None = None
 
     @property
     def size(self) -> int:
@@ -96,88 +105,22 @@ class Dataset(NamedTuple):
         return None if self.y is None else int(self.y.max()) + 1
 
 
-def from_arrays(x: Any, y: Any = None, name: str = 'array') -> Dataset:
-    """A dataset of arrays; floats in [-1, 1] become `round((x + 1) * 127.5)`.
-
-    Floats in [0, 1] cannot be told from floats in [-1, 1] and would come out as bright images:
-    scale them by `2 * x - 1` first.
-
-    Args:
-      x: images `[n, h, w]` or `[n, h, w, c]`, n >= 1, c = 1 or 3; uint8, or float in [-1, 1].
-      y: integer labels >= 0, `[n]`, or None.
-      name: where they come from, for messages and people.
-
-    Raises:
-      DataError: another shape, dtype or range.
-    """
-    if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
-        raise DataError(f'{name}: expected an array of images, got {type(x).__name__}')
-    x = _numpy(x, f'{name}: expected an array of images')
-    shape = (*x.shape, 1) if x.ndim == 3 else x.shape
-    if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
-        raise DataError(
-            f'{name}: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, '
-            f'got {x.shape}'
-        )
-    return Dataset(_bytes(x, name).reshape(shape), labels(y, len(x), name), name)
-
-
-def _numpy(array: Any, expected: str) -> np.ndarray:
-    try:
-        return np.asarray(array)
-    except Exception as error:  # of whatever library the array is
-        raise DataError(f'{expected}, got {type(array).__name__}: {error}') from error
-
-
-def _bytes(x: np.ndarray, name: str) -> np.ndarray:
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise DataError(f'{name}: expected images of uint8 or float in [-1, 1], got {x.dtype}')
-    if np.isnan(x).any():
-        raise DataError(f'{name}: expected images in [-1, 1], got NaN')
-    low, high = float(x.min()), float(x.max())
-    if low < -1 or high > 1:
-        raise DataError(
-            f'{name}: expected float images in [-1, 1], got values in [{low:g}, {high:g}]'
-        )
-    return np.rint((x.astype(np.float32) + 1) * 127.5).astype(np.uint8)
-
-
-def labels(y: Any, n: int, name: str) -> Int32[np.ndarray, 'n'] | None:
-    """Labels as int32.
-
-    Args:
-      y: integers >= 0, `[n]`, or None.
-      n: how many there must be.
-      name: where they come from, for the message.
-
-    Raises:
-      DataError: another shape, dtype or range.
-    """
-    if y is None:
-        return None
-    y = _numpy(y, f'{name}: expected integer labels [{n}]')
-    if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(f'{name}: expected integer labels [{n}], got {y.dtype} {y.shape}')
-    if y.min() < 0 or y.max() > np.iinfo(np.int32).max:
-        raise DataError(
-            f'{name}: expected labels in [0, 2^31), got values in [{y.min()}, {y.max()}]'
-        )
-    return np.ascontiguousarray(y, np.int32)
-
-
-def split(dataset: Dataset, held_out: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
+def split(
+    dataset: Dataset, held_out: float = 0.1, seed: int = 0, rules: int = 2
+) -> tuple[Dataset, Dataset]:
     """A training and a held-out part of one dataset: disjoint, shuffled, neither empty.
 
     Of images that are mapped from a file the parts are `Rows`, which read when they are asked. The
     permutation sorts raw words of a PCG64, whose stream NumPy promises to keep: what was held
-    out from a run stays held out under a later NumPy.
+    out from a run stays held out under a later NumPy. Each class has an image in the training part.
+    Equal images are in one part, the training part if there are some in both; those of a file are
+    not compared.
 
     Args:
       dataset: at least two examples.
       held_out: share of the held-out part, in (0, 1), rounded to examples.
       seed: of the permutation, >= 0.
+      rules: 1 splits by the permutation alone, as genjax 0.1.0 did.
 
     Raises:
       DataError: another share or seed, or too few examples.
@@ -191,12 +134,30 @@ def split(dataset: Dataset, held_out: float = 0.1, seed: int = 0) -> tuple[Datas
         )
     order = np.argsort(np.random.PCG64(seed).random_raw(n), kind='stable')
     count = min(max(round(n * held_out), 1), n - 1)
+    apart = np.arange(n) < count  # of the order
+    if rules >= 2:
+        apart = _together(dataset, order, apart)
 
     def part(rows, role):
         y = None if dataset.y is None else dataset.y[rows]
         return Dataset(select(dataset.x, rows), y, f'{dataset.name} ({role})', dataset.classes)
 
-    return part(order[count:], 'training'), part(order[:count], 'held out')
+    return part(order[~apart], 'training'), part(order[apart], 'held out')
+
+
+def _together(
+    dataset: Dataset, order: Int64[np.ndarray, 'n'], apart: Bool[np.ndarray, 'n']
+) -> Bool[np.ndarray, 'n']:
+    """What is held out, without images that are trained on too and without all of a class."""
+    kept = apart.copy()
+    if not mapped(dataset.x):
+        marks = np.array([hashlib.sha256(image.data).digest() for image in dataset.x])[order]
+        kept &= ~np.isin(marks, marks[~apart])
+    if dataset.y is not None:
+        y = dataset.y[order]
+        for label in np.setdiff1d(y[kept], y[~kept]):
+            kept[np.flatnonzero(kept & (y == label))[0]] = False
+    return kept if kept.any() else apart
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -214,6 +175,16 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(repr(None if array is None else (array.shape, array.dtype.str)).encode())
         digest.update(b'' if array is None else np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
+
+
+def recognised(dataset: Dataset, mark: str) -> bool:
+    """Whether a fingerprint is that of a dataset, also as an earlier version had it.
+
+    Args:
+      dataset: any.
+      mark: a fingerprint.
+    """
+    return mark in (fingerprint(dataset), dataset.older)
 
 
 def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:

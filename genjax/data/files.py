@@ -1,5 +1,6 @@
 """File formats: .npz and MNIST's idx, read with distrust of what their headers say."""
 
+import contextlib
 import gzip
 import io
 import math
@@ -7,8 +8,9 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -34,42 +36,64 @@ def existing(path: str | os.PathLike) -> Path:
     return path
 
 
+def npz_shapes(path: str | os.PathLike) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a .npz file by name, which are not read.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      DataError: no such file, or a damaged one.
+    """
+    with _npz(path) as archive:
+        found = {}
+        for name in archive.namelist():
+            with archive.open(name) as file:
+                found[name.removesuffix('.npy')] = _header(file)[0]
+        return found
+
+
 def read_npz(
-    path: str | os.PathLike, keys: tuple[str, ...], optional: tuple[str, ...] = ()
+    path: str | os.PathLike, keys: tuple[str, ...]
 ) -> dict[str, Shaped[np.ndarray, '...']]:
     """Arrays of a .npz file by name; those that are not asked for are not read.
 
     Args:
       path: of the file.
-      keys: names of arrays that must be there.
-      optional: names of arrays that are left out where the file has none.
+      keys: names of arrays that are there.
 
     Raises:
-      DataError: no such file, a damaged one, a missing key, objects in place of numbers, or
-        more than there is memory.
+      DataError: no such file, a damaged one, objects in place of numbers, or more than there is
+        memory.
     """
+    with _npz(path) as archive:
+        return {key: _npz_member(archive, key) for key in keys}
+
+
+@contextlib.contextmanager
+def _npz(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     path = existing(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix('.npy') for name in archive.namelist()]
-            if missing := [key for key in keys if key not in names]:
-                raise DataError(f'{path}: expected the keys {missing}, got {names}')
-            return {key: _npz_member(archive, key) for key in (*keys, *optional) if key in names}
+            yield archive
     except DataError:
         raise
     except Exception as error:  # a damaged zip raises a dozen kinds, by the byte that is wrong
         raise DataError(f'{path}: expected a whole .npz file, got {error!r}') from error
 
 
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and dtype of a .npy file."""
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
+
+
 def _npz_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
     _check_memory(archive.filename, archive.getinfo(f'{key}.npy').file_size)
     # The whole member is read, which checks its CRC; numpy.load would trust the header's shape.
     file = io.BytesIO(archive.read(f'{key}.npy'))
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    else:
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    shape, fortran, dtype = _header(file)
     if dtype.hasobject:
         raise DataError(f'{archive.filename}: expected an array of numbers, got objects in {key!r}')
     data = file.read()

@@ -1,4 +1,4 @@
-"""What a source holds: counts, classes, the range of values, duplicates, unreadable files."""
+"""What a source holds: counts, classes, values, duplicates, what spoils a training."""
 
 import hashlib
 from collections import Counter
@@ -7,11 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from genjax.data.dataset import Dataset
+from genjax.data.arrays import shown
+from genjax.data.dataset import Dataset, split
 from genjax.data.folder import read_folder
+from genjax.data.reading import PLAIN, Reading
 from genjax.data.sources import is_folder, load
 
 _CHUNK = 1024  # images that are looked at together
+
+
+_UNBALANCED = 10  # times as many images of one class as of another
+_NARROW = 64  # of 255: the greatest value of images that are nearly black
 
 
 class Report(NamedTuple):
@@ -22,21 +28,29 @@ class Report(NamedTuple):
       counts: images of each class, by its name; None without labels.
       low: the least value of a pixel, in [0, 255].
       high: the greatest.
+      grey: whether all images are grey.
       duplicates: how many images each group of equal ones has.
-      unreadable: why a file cannot be read, by its name.
+      both: images of a tenth held out at random that are equal to one of the rest.
     """
 
     dataset: Dataset
     counts: dict[str, int] | None
     low: int
     high: int
+    grey: bool
     duplicates: tuple[int, ...]
-    unreadable: dict[str, str]
+    both: int
 
     def __str__(self) -> str:
+        return '\n'.join([*self._facts(), *self._advice()])
+
+    def _facts(self) -> list[str]:
         dataset = self.dataset
         height, width, channels = dataset.image_shape
         lines = [f'{dataset.name}: {dataset.size} images, {height}x{width}x{channels}']
+        lines += dataset.notes
+        if dataset.apart is not None:
+            lines.append(f'held out by its makers: {dataset.apart.size} images')
         lines.append(f'values in [{self.low}, {self.high}]')
         if self.counts is not None:
             lines.append(f'{len(self.counts)} classes:')
@@ -45,31 +59,66 @@ class Report(NamedTuple):
             f'duplicates: {len(self.duplicates)} groups of equal images, '
             f'{sum(self.duplicates)} images in them'
         )
-        lines.append(f'unreadable: {len(self.unreadable)} files')
-        lines += [f'  {name!r}: {why}' for name, why in self.unreadable.items()]
-        return '\n'.join(lines)
+        lines.append(f'unreadable: {len(dataset.left_out)} files')
+        lines += [f'  {name!r}: {why}' for name, why in dataset.left_out.items()]
+        return lines
+
+    def _advice(self) -> list[str]:
+        """What is to be thought of before a training."""
+        lines, counts = [], self.counts or {}
+        if self.grey and self.dataset.image_shape[2] == 3:
+            lines.append('all images are grey: --channels 1 trains on a third of the numbers')
+        if self.high < _NARROW:
+            deep = 2 ** int((self.high - 0.5) * 257).bit_length() - 1 if self.high else 1
+            lines.append(
+                f'nearly black: --range 0 {self.high} makes the greatest value white '
+                f'(of files of 16 bits --range 0 {deep})'
+            )
+        if empty := [name for name, count in counts.items() if not count]:
+            lines.append(f'without images: {shown(tuple(empty))}')
+        if counts and max(counts.values()) >= _UNBALANCED * max(1, min(counts.values())):
+            few, many = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            lines.append(f'unbalanced: {counts[many]} images of {many}, {counts[few]} of {few}')
+        if self.both:
+            lines.append(
+                f'of a tenth that is held out {self.both} images are equal to one that is trained '
+                'on; a training leaves them in one part'
+            )
+        return lines
 
 
-def inspect(source: Any, image_size: int | None = None) -> Report:
+def inspect(
+    source: Any, image_size: int | None = None, reading: Reading | dict[str, Any] = PLAIN
+) -> Report:
     """Looks at every image of a source.
 
     Args:
       source: as `load` takes it.
       image_size: as in `load`.
+      reading: as in `load`.
 
     Raises:
       DataError: as `load`, but for single files of a folder that cannot be read.
     """
-    dataset, unreadable = (
-        read_folder(source, image_size) if is_folder(source) else (load(source, image_size), {})
-    )
-    low, high, seen = 255, 0, Counter[bytes]()
+    look = read_folder if is_folder(source) else load
+    dataset = look(source, image_size, reading)
+    low, high, grey, marks = 255, 0, True, list[bytes]()
     for start in range(0, dataset.size, _CHUNK):
-        chunk = dataset.x[start : start + _CHUNK]
+        chunk = np.ascontiguousarray(dataset.x[start : start + _CHUNK])
         low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
-        seen.update(hashlib.sha256(image.data).digest() for image in np.ascontiguousarray(chunk))
-    groups = tuple(sorted((count for count in seen.values() if count > 1), reverse=True))
-    return Report(dataset, _counts(dataset), low, high, groups, unreadable)
+        grey = grey and bool((chunk == chunk[..., :1]).all())
+        marks += [hashlib.sha256(image.data).digest() for image in chunk]
+    groups = sorted((count for count in Counter(marks).values() if count > 1), reverse=True)
+    return Report(dataset, _counts(dataset), low, high, grey, tuple(groups), _both(marks))
+
+
+def _both(marks: list[bytes]) -> int:
+    if len(marks) < 2:
+        return 0
+    rows = Dataset(np.arange(len(marks)).reshape(-1, 1, 1, 1), None, '')
+    train, apart = (part.x.ravel() for part in split(rows, rules=1))
+    known = {marks[row] for row in train}
+    return sum(marks[row] in known for row in apart)
 
 
 def _counts(dataset: Dataset) -> dict[str, int] | None:

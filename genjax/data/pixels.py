@@ -9,11 +9,27 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-FORMATS = ('JPEG', 'PNG', 'WEBP')
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
+from genjax.data.arrays import scaled
+from genjax.data.reading import PLAIN, Reading
+
+_FORMATS = ('JPEG', 'PNG', 'WEBP')
+_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 # Where Pillow finds an orientation.
 _ORIENTED = frozenset({'exif', 'Raw profile type exif', 'xmp', 'XML:com.adobe.xmp'})
 _JPEG, _APP1 = b'\xff\xd8\xff', b'\xff\xe1'  # the latter has the EXIF data
+
+
+def suffixes(reading: Reading) -> tuple[str, ...]:
+    """How the names of image files end.
+
+    Args:
+      reading: GIF files are images where their first frame is taken.
+    """
+    return (*_SUFFIXES, '.gif') if reading.first_frame else _SUFFIXES
+
+
+def _formats(reading: Reading) -> tuple[str, ...]:
+    return (*_FORMATS, 'GIF') if reading.first_frame else _FORMATS
 
 
 @contextlib.contextmanager
@@ -30,38 +46,42 @@ def strict() -> Iterator[None]:
         yield
 
 
-def is_colour(file: Any) -> bool:
+def is_colour(file: Any, reading: Reading = PLAIN) -> bool:
     """Whether an image has colours, by its header alone.
 
     Args:
       file: a path or a file.
+      reading: of its kind.
 
     Raises:
       Exception: of Pillow, of a file that it cannot read.
     """
     from PIL import Image
 
-    with Image.open(file, formats=FORMATS) as image:
-        return image.mode not in ('1', 'L', 'LA') and not image.mode.startswith('I')
+    with Image.open(file, formats=_formats(reading)) as image:
+        return _has_colour(image)
 
 
-def decode(content: bytes, channels: int, size: int | None = None) -> UInt8[np.ndarray, 'h w c']:
-    """One image, turned upright by its EXIF orientation, on white where it is transparent.
+def decode(
+    content: bytes, channels: int, size: int | None = None, reading: Reading = PLAIN
+) -> UInt8[np.ndarray, 'h w c']:
+    """One image, turned upright by its EXIF orientation, on a ground where it is transparent.
 
     Args:
       content: of a file.
       channels: 1 or 3.
       size: of both sides. The short side is brought to it with antialiasing (Lanczos), the long
         one cropped at the centre; None leaves the size.
+      reading: other ways to do that.
 
     Raises:
       Exception: of Pillow, of a file that it cannot read, that is animated, or that has more than
         `PIL.Image.MAX_IMAGE_PIXELS` pixels (see `strict`).
     """
-    plain = _plain_jpeg(content, channels)
+    plain = None if reading.range else _plain_jpeg(content, channels)
     if plain is not None:
-        return _scaled(plain, size)
-    return _array(_fit(_opened(content, 'L' if channels == 1 else 'RGB'), size))
+        return _scaled(plain, size, reading)
+    return _array(_fit(_opened(content, 'L' if channels == 1 else 'RGB', reading), size, reading))
 
 
 def _plain_jpeg(content: bytes, channels: int) -> UInt8[np.ndarray, 'h w c'] | None:
@@ -81,40 +101,72 @@ def _plain_jpeg(content: bytes, channels: int) -> UInt8[np.ndarray, 'h w c'] | N
         return None
 
 
-def _opened(content: bytes, mode: str) -> Any:
+def _opened(content: bytes, mode: str, reading: Reading) -> Any:
     """As Pillow reads it, upright."""
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(content), formats=_formats(reading)) as image:
         # A phone's JPEG may carry further pictures (MPO), of which the first is the photograph.
-        if getattr(image, 'is_animated', False) and image.format != 'MPO':
-            raise ValueError('it is animated')
+        many = getattr(image, 'is_animated', False) and image.format != 'MPO'
+        if many and not reading.first_frame:
+            raise ValueError('it is animated; --first-frame takes its first picture')
         image.load()
         # The search for an orientation costs a tenth of all that a small image does.
         if not _ORIENTED.isdisjoint(image.info):
             ImageOps.exif_transpose(image, in_place=True)
-        return _flat(image, mode)
+        return _flat(image, mode, reading)
 
 
-def _flat(image: Any, mode: str) -> Any:
+def of_pillow(image: Any, size: int | None, reading: Reading) -> UInt8[np.ndarray, 'h w c']:
+    """One image, grey or coloured as it is or as the reading has it.
+
+    Args:
+      image: of Pillow, or the bytes of a file.
+      size: as in `decode`.
+      reading: as in `decode`.
+
+    Raises:
+      Exception: as in `decode`.
+    """
+    if isinstance(image, bytes):
+        colour = is_colour(io.BytesIO(image), reading)
+        return decode(image, reading.channels or (3 if colour else 1), size, reading)
+    mode = {1: 'L', 3: 'RGB', None: 'RGB' if _has_colour(image) else 'L'}[reading.channels]
+    return _array(_fit(_flat(image, mode, reading), size, reading))
+
+
+def _has_colour(image: Any) -> bool:
+    return image.mode not in ('1', 'L', 'LA') and not image.mode.startswith('I')
+
+
+def _flat(image: Any, mode: str, reading: Reading) -> Any:
     """Without transparency, of 8 bits, grey or coloured."""
     from PIL import Image
 
     if image.mode.startswith('I'):  # 16 bits, of which Pillow's own conversion drops the lower 8
-        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    elif image.has_transparency_data:
+        image = Image.fromarray(scaled(np.asarray(image), reading.range or (0.0, 65535.0)))
+        return image if image.mode == mode else image.convert(mode)
+    if image.has_transparency_data:
         image = image.convert('RGBA')
-        image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
-    return image if image.mode == mode else image.convert(mode)
+        image = Image.alpha_composite(Image.new('RGBA', image.size, reading.ground), image)
+    image = image if image.mode == mode else image.convert(mode)
+    if reading.range is None:
+        return image
+    return Image.fromarray(scaled(np.asarray(image), reading.range))
 
 
-def _fit(image: Any, size: int | None) -> Any:
-    """Scaled and cropped as `decode` says."""
+def _fit(image: Any, size: int | None, reading: Reading) -> Any:
+    """Scaled, and cropped, padded or stretched, as the reading says."""
     from PIL import Image, ImageOps
 
     if size is None or image.size == (size, size):
         return image
-    return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    resample = Image.Resampling[reading.resample.upper()]
+    if reading.fit == 'stretch':
+        return image.resize((size, size), resample)
+    if reading.fit == 'pad':
+        return ImageOps.pad(image, (size, size), resample, color=reading.ground)
+    return ImageOps.fit(image, (size, size), resample)
 
 
 def _array(image: Any) -> UInt8[np.ndarray, 'h w c']:
@@ -122,12 +174,14 @@ def _array(image: Any) -> UInt8[np.ndarray, 'h w c']:
     return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
 
 
-def _scaled(x: UInt8[np.ndarray, 'h w c'], size: int | None) -> UInt8[np.ndarray, 'size size c']:
+def _scaled(
+    x: UInt8[np.ndarray, 'h w c'], size: int | None, reading: Reading
+) -> UInt8[np.ndarray, 'size size c']:
     from PIL import Image
 
     if size is None or x.shape[:2] == (size, size):
         return x
-    return _array(_fit(Image.fromarray(x[..., 0] if x.shape[-1] == 1 else x), size))
+    return _array(_fit(Image.fromarray(x[..., 0] if x.shape[-1] == 1 else x), size, reading))
 
 
 def reason(error: Exception) -> str:
@@ -154,11 +208,22 @@ def sizes(expected: tuple[int, ...], got: tuple[int, ...]) -> str:
     return f'expected images of one size, or image_size to bring them to, got {b}x{a} and {d}x{c}'
 
 
-def resized(x: UInt8[np.ndarray, 'n h w c'], size: int) -> UInt8[np.ndarray, 'n size size c']:
-    """Images of one size, scaled and cropped as `decode` says.
+def resized(
+    x: UInt8[np.ndarray, 'n h w c'], size: int | None, reading: Reading
+) -> UInt8[np.ndarray, 'n size size c']:
+    """Images of one size, and of as many channels as are wanted.
 
     Args:
       x: in memory.
-      size: of both sides.
+      size: of both sides; None leaves it.
+      reading: how they come to it, and the channels.
     """
-    return np.stack([_scaled(each, size) for each in x])
+    from PIL import Image
+
+    if reading.channels == 1 and x.shape[-1] == 3:
+        x = np.stack([np.asarray(Image.fromarray(each).convert('L'))[..., None] for each in x])
+    elif reading.channels == 3:
+        x = np.broadcast_to(x, (*x.shape[:-1], 3))
+    if size is None or x.shape[1:3] == (size, size):
+        return np.ascontiguousarray(x)
+    return np.stack([_scaled(each, size, reading) for each in x])

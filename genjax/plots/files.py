@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from jaxtyping import Int
 
 from genjax.plots.grids import Images, grid, many, pairs, to_uint8
 
@@ -95,19 +96,23 @@ def save_images(
     columns: int | None = None,
     *,
     text: Mapping[str, str] = {},
+    y: Int[Any, 'n'] | None = None,
 ) -> None:
-    """Writes images as a PNG of their grid, or as a .npz file with uint8 `x`, by the suffix.
+    """Writes images as a PNG of their grid, or as a .npz file with uint8 `x` and labels `y`, by the
+    suffix.
 
     Args:
       path: ends in .png or .npz; missing folders are made.
       images: `[n, h, w, c]`, uint8 or float in [-1, 1].
       columns: images in a row of the grid; None makes it about square.
       text: chunks of text by keyword, of a PNG.
+      y: labels, of a .npz file.
 
     Raises:
       ValueError: a refused array or another suffix.
     """
-    _save(path, grid(images, columns), text, x=many(images))
+    labels = {} if y is None else {'y': np.asarray(y)}
+    _save(path, grid(images, columns), text, x=many(images), **labels)
 
 
 def save_pairs(

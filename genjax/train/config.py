@@ -19,7 +19,9 @@ REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # Where the data lie may change, and how they are read; what they are may not.
 # So may what it is computed by, which is on record.
 STACKS = 'stacks'
-_PLACES = ('source', 'image_size', 'held_out_source', STACKS)
+_PLACES = (
+    'source', 'image_size', 'held_out_source', 'reading', 'classes', 'counts', 'notes', 'left_out', STACKS,
+)  # fmt: skip
 
 
 def find_recipe(recipe: str | Callable) -> Callable:

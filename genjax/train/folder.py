@@ -13,6 +13,8 @@ from genjax.train.older import upgraded
 from genjax.train.stack import changed, stack
 
 CONFIG = 'config.json'
+# What an older genjax did not have.
+_OLDER = {'image_size': None, 'reading': {'rules': 1}, 'classes': None, 'counts': None}
 _KEYS = {
     'recipe': str,
     'options': dict,
@@ -22,6 +24,8 @@ _KEYS = {
     'image_size': int | None,
     'held_out': float | str,
     'held_out_source': str | None,
+    'reading': dict,
+    'classes': list | None,
 }
 
 
@@ -58,8 +62,7 @@ def read(folder: Path) -> Config | None:
     if not path.is_file():
         return None
     try:
-        # What an older genjax did not have is at its default.
-        config = {'image_size': None, **json.loads(path.read_text(encoding='utf-8'))}
+        config = {**_OLDER, **json.loads(path.read_text(encoding='utf-8'))}
         odd = [name for name, kind in _KEYS.items() if not isinstance(config[name], kind)]
         odd += [] if len(config['image_shape']) == 3 else ['image_shape']
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -2,35 +2,56 @@
 
 import numbers
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from genjax import data as sources
 from genjax.core import State
 from genjax.data import Dataset
+from genjax.data.arrays import shown
 from genjax.data.cache import memory
-from genjax.train.config import REFUSALS, Config, build, describe_options
+from genjax.data.reading import Reading
+from genjax.train.advice import greys, photographs
+from genjax.train.config import REFUSALS, Config, build, describe_options, options_of
 from genjax.train.errors import RunError
 
 
+# Where held-out data are that the makers of the data keep apart.
+APART = 'apart'
+
+
+class Given(NamedTuple):
+    """The data of a training, as they are given.
+
+    Attributes:
+      data: what `genjax.data.load` takes.
+      held_out: share of it that is not trained on, or other data; 'auto' for what its makers keep
+        apart, or a tenth.
+      image_size: height and width that images are scaled and cropped to; None for as they are.
+      reading: other ways in which they become images.
+    """
+
+    data: Any
+    held_out: Any
+    image_size: int | None
+    reading: Reading
+
+    def load(self, source: Any) -> Dataset:
+        """What a source names or holds."""
+        return sources.load(source, self.image_size, self.reading)
+
+
 def prepare(
-    function: Callable,
-    options: Config,
-    data: Any,
-    held_out: Any,
-    image_size: int | None,
-    batch_size: int,
-    seed: int,
+    function: Callable, options: Config, given: Given, batch_size: int, seed: int
 ) -> tuple[Config, Any, Dataset, Dataset]:
     """The config of a run, its model, what is trained on and what is measured.
 
     Args:
       function: the recipe.
       options: of the recipe, those that are not at their defaults.
-      data: what `genjax.data.load` takes.
-      held_out: share of it that is not trained on, or other data.
-      image_size: height and width that images are scaled and cropped to; None for as they are.
+      given: the data.
       batch_size: examples an update.
       seed: of the run.
 
@@ -38,46 +59,95 @@ def prepare(
       RunError: what does not fit together.
       DataError: data that cannot be read.
     """
-    dataset = sources.load(data, image_size)
-    trained, measured, held = _divide(dataset, held_out, image_size)
+    dataset = given.load(given.data)
+    trained, measured, held = _divide(dataset, given)
+    options, notes = _suited(function, options, trained, given.reading.rules)
     config: Config = {
         'recipe': function.__name__,
         'options': describe_options(function, options),
         'image_shape': list(dataset.image_shape),
         'fingerprint': sources.fingerprint(dataset),
-        'source': sources.located(data),
-        'image_size': image_size,
+        'source': sources.located(given.data),
+        'image_size': given.image_size,
+        'reading': given.reading.chosen,
+        'classes': dataset.classes and list(dataset.classes),
+        'counts': None if trained.y is None else np.bincount(trained.y).tolist(),
         **held,
         'batch_size': batch_size,
         'seed': seed,
+        'notes': [*dataset.notes, *notes],
+        'left_out': dict(dataset.left_out),
     }
     model = build(function, config['options'], dataset.image_shape)
-    for part in (trained, measured):
-        _check_labels(part, model)
+    check_labels(trained, measured, model)
     _rehearse(model, trained, batch_size)
     return config, model, trained, measured
 
 
-def _divide(
-    dataset: Dataset, held_out: Any, image_size: int | None
-) -> tuple[Dataset, Dataset, Config]:
+def _suited(
+    function: Callable, options: Config, trained: Dataset, rules: int
+) -> tuple[Config, list[str]]:
+    """Options with what the data decide: the number of classes, and where none was chosen a
+    likelihood that suits the pixels; and what was done."""
+    if options.get('num_classes') == 'auto':
+        if trained.num_classes is None:
+            told = '; '.join((f'{trained.name} without', *trained.notes))
+            raise RunError(f"expected data with labels for num_classes='auto', got {told}")
+        options = {**options, 'num_classes': trained.num_classes}
+    slot = options_of(function).get('likelihood')
+    suits = slot is None or slot.default != 'bernoulli' or not photographs(trained)
+    if 'likelihood' in options or rules < 2 or suits:
+        return options, []
+    return {**options, 'likelihood': 'discretized_logistic'}, [
+        f'{greys(trained):.0%} of the pixels are grey: the likelihood is discretized_logistic, '
+        'unless another is chosen'
+    ]
+
+
+def _divide(dataset: Dataset, given: Given) -> tuple[Dataset, Dataset, Config]:
     """What is trained on, what is not, and how a config says so."""
-    if isinstance(held_out, numbers.Real):
-        share = float(held_out)
-        return *sources.split(dataset, share), {'held_out': share, 'held_out_source': None}
-    other = sources.load(held_out, image_size)
-    if other.image_shape != dataset.image_shape or (other.y is None) != (dataset.y is None):
+    auto = given.held_out == 'auto' if isinstance(given.held_out, str) else False
+    known = auto and given.reading.rules >= 2 and dataset.apart is not None
+    share = 0.1 if auto else given.held_out
+    if isinstance(share, numbers.Real) and not known:
+        parts = sources.split(dataset, float(share), rules=given.reading.rules)
+        return *parts, {'held_out': float(share), 'held_out_source': None}
+    other = dataset.apart if known else given.load(given.held_out)
+    assert other is not None
+    mark = sources.fingerprint(other)
+    place = APART if known else sources.located(given.held_out)
+    return dataset, like(dataset, other), {'held_out': mark, 'held_out_source': place}
+
+
+def like(dataset: Dataset, other: Dataset | None) -> Any:
+    """Held-out images with labels that are numbered as those of the training images are.
+
+    Args:
+      dataset: what is trained on.
+      other: what is held out; None is passed on.
+
+    Raises:
+      RunError: other images, or classes that the training images do not have.
+    """
+    if other is None:
+        return None
+    if other.image_shape != dataset.image_shape:
         raise RunError(
-            f'expected held-out images {dataset.image_shape} like those of {dataset.name}, with '
-            f'labels where those have them, got {other.image_shape} in {other.name}'
+            f'expected held-out images {dataset.image_shape} like those of {dataset.name}, got '
+            f'{other.image_shape} in {other.name}'
         )
-    if None not in (dataset.classes, other.classes) and dataset.classes != other.classes:
+    if None in (dataset.classes or other.classes, other.y, dataset.y):
+        return other
+    known = dataset.classes or tuple(map(str, range(dataset.num_classes or 0)))
+    theirs = other.classes or tuple(map(str, range(other.num_classes or 0)))
+    used = [theirs[label] for label in np.unique(other.y)]
+    if odd := sorted(set(used) - set(known)):
         raise RunError(
-            f'expected held-out images of the classes of {dataset.name}, {dataset.classes}, got '
-            f'{other.classes} in {other.name}'
+            f'expected held-out images of the classes of {dataset.name}, {shown(known)}, got '
+            f'{shown(tuple(odd))} in {other.name}'
         )
-    mark, place = sources.fingerprint(other), sources.located(held_out)
-    return dataset, other, {'held_out': mark, 'held_out_source': place}
+    numbers_of = np.array([known.index(n) if n in known else -1 for n in theirs], np.int32)
+    return other._replace(y=numbers_of[other.y], classes=dataset.classes)
 
 
 def _rehearse(model: Any, dataset: Dataset, batch_size: int) -> None:
@@ -108,8 +178,34 @@ def _check_room(state: State) -> None:
         )
 
 
-def _check_labels(dataset: Dataset, model: Any) -> None:
-    wanted, found = model.num_classes, dataset.num_classes
-    if wanted is not None and (found is None or found > wanted):
-        got = 'none' if found is None else f'labels up to {found - 1}'
-        raise RunError(f'expected labels below num_classes={wanted} in {dataset.name}, got {got}')
+def check_labels(trained: Dataset, measured: Dataset, model: Any) -> None:
+    """Refuses labels that a model cannot take, and classes that it would never see.
+
+    Args:
+      trained: what is trained on.
+      measured: what is held out.
+      model: a `GAN` or a `VAE`.
+
+    Raises:
+      RunError: labels that are not there, or not below the number of classes, or classes without
+        a training image.
+    """
+    wanted = model.num_classes
+    for dataset in (trained, measured) if wanted is not None else ():
+        found = dataset.num_classes
+        if found is None or found > wanted:
+            none = '; '.join(('none', *dataset.notes))
+            got = none if found is None else f'labels up to {found - 1}'
+            raise RunError(
+                f'expected labels below num_classes={wanted} in {dataset.name}, got {got}'
+            )
+    if wanted is None or trained.y is None:
+        return
+    counts = np.bincount(trained.y, minlength=wanted)
+    if not counts.all():
+        names = trained.classes or tuple(map(str, range(wanted)))
+        absent = tuple(names[i] if i < len(names) else str(i) for i in np.flatnonzero(counts == 0))
+        raise RunError(
+            f'expected training images of each of num_classes={wanted} in {trained.name}, got none '
+            f'of {shown(absent)}: say num_classes={len(names)}, or take folders without images out'
+        )

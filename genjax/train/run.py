@@ -13,6 +13,7 @@ from genjax import data as sources
 from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
+from genjax.data.reading import PLAIN, Reading, checked
 from genjax.train import measures, processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, origin, without_places
@@ -22,7 +23,7 @@ from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
 from genjax.train.older import upgraded
 from genjax.train.pace import Pace
-from genjax.train.prepare import prepare
+from genjax.train.prepare import APART, Given, like, prepare
 from genjax.train.recorder import Recorder
 from genjax.train.views import view
 
@@ -55,8 +56,9 @@ def train(
     steps: int,
     batch_size: int = 64,
     seed: int = 0,
-    held_out: float | str = 0.1,
+    held_out: float | str = 'auto',
     image_size: int | None = None,
+    reading: Reading = PLAIN,
     dispatch: int = 50,
     sample_every: int = 0,
     eval_every: int = 0,
@@ -73,15 +75,17 @@ def train(
 
     Args:
       recipe: the name of one of genjax's recipes, or a function like them.
-      data: 'digits', 'tfds:NAME' or 'tfds:NAME:SPLIT', a folder of images, a .npz file with x and
-        perhaps y, an MNIST idx file or a folder of them; in Python also an array, a dict or a
-        Dataset.
+      data: 'digits', 'tfds:NAME' or 'tfds:NAME:SPLIT', a folder of images or a .zip or .tar of
+        one, a .npz or .npy file, an MNIST idx file or a folder of them; in Python also an array, a
+        dict, a sequence of examples or a Dataset.
       run: the folder, made if need be.
       steps: in all, those of an earlier training in the folder included.
       batch_size: examples an update.
       seed: of the parameters, the noise and the order of the examples.
-      held_out: share of the data that is never trained on, or other data to measure on.
+      held_out: share of the data that is never trained on, or other data to measure on; 'auto' is
+        the part that the data's makers keep apart for tests, or a tenth.
       image_size: height and width that images are scaled and cropped to; None for as they are.
+      reading: other ways in which arrays and files become images.
       dispatch: steps that one call of the compiled program takes.
       sample_every: steps between pictures, rounded to dispatches; 0 for about twenty in all.
       eval_every: steps between held-out evaluations and checkpoints, rounded to dispatches; 0 for
@@ -120,9 +124,10 @@ def train(
         with parallel.together(RunError('another process of this run was refused: see there')):
             mesh = processes.training_mesh(devices, shard_params, batch_size)
             function = find_recipe(recipe)
-            config, model, trained, measured = prepare(
-                function, options, data, held_out, image_size, batch_size, seed
-            )
+            # By the rules that the run began with.
+            rules = (read(folder) or {'reading': {}})['reading'].get('rules', 2)
+            given = Given(data, held_out, image_size, checked(reading)._replace(rules=rules))
+            config, model, trained, measured = prepare(function, options, given, batch_size, seed)
             measures.check_sizes(metrics, trained, measured)
             if parallel.leads():
                 stack.enter_context(locked(folder))
@@ -208,7 +213,11 @@ def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dat
             f'got {apart}'
         )
     whole = _found(run, data, config['source'], config['fingerprint'])
-    return (whole, held_out(run, apart)) if isinstance(share, str) else sources.split(whole, share)
+    if not isinstance(share, str):
+        return sources.split(whole, share, rules=config['reading'].get('rules', 2))
+    if config['held_out_source'] == APART and apart is None:
+        return whole, _checked(run, like(whole, whole.apart), share, data)
+    return whole, like(whole, held_out(run, apart))
 
 
 def held_out(run: Run, data: Any = None) -> Dataset:
@@ -223,7 +232,7 @@ def held_out(run: Run, data: Any = None) -> Dataset:
       RunError: the data are not given, or not those of the run.
     """
     share, config = run.config['held_out'], run.config
-    if isinstance(share, str):
+    if isinstance(share, str) and config['held_out_source'] != APART:
         return _found(run, data, config['held_out_source'], share)
     return divided(run, data)[1]
 
@@ -232,8 +241,12 @@ def _found(run: Run, data: Any, place: str | None, fingerprint: str) -> Dataset:
     source = place if data is None else data
     if source is None:
         raise RunError(f'{run.folder}: expected the data of the run, got none')
-    dataset = sources.load(source, run.config['image_size'])
-    if sources.fingerprint(dataset) != fingerprint:
+    dataset = sources.load(source, run.config['image_size'], run.config['reading'])
+    return _checked(run, dataset, fingerprint, source)
+
+
+def _checked(run: Run, dataset: Dataset | None, fingerprint: str, source: Any) -> Dataset:
+    if dataset is None or not sources.recognised(dataset, fingerprint):
         raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
     return dataset
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt8
+from jaxtyping import Array, Int, UInt8
 
 from genjax import parallel, plots
 from genjax.core import State
@@ -60,9 +60,25 @@ def view(model, train: Dataset, held_out: Dataset, seed: int) -> View:
     raise TypeError(f'expected a GAN or a VAE, got {type(model).__name__}')
 
 
-def labels_in_columns(n: int, num_classes: int | None) -> Array | None:
-    """Labels that give each column of a grid of n images a class of its own where they can."""
-    return None if num_classes is None else jnp.arange(n) % round(math.sqrt(n)) % num_classes
+def spread(n: int, num_classes: int | None) -> tuple[Int[Array, 'n'] | None, int | None]:
+    """Labels of n images in a grid, and its columns: each shows a class, and every class is shown.
+
+    Of more classes than images n are shown, evenly chosen.
+
+    Args:
+      n: images.
+      num_classes: of the model; None for none.
+
+    Returns:
+      Labels and columns; None for none, and for about as many as there are rows.
+    """
+    side = round(math.sqrt(n))
+    if num_classes is None:
+        return None, None
+    if num_classes > n:
+        return jnp.arange(n) * num_classes // n, None
+    columns = max(side, num_classes)
+    return jnp.arange(n) % columns % num_classes, columns
 
 
 def _key(seed: int, name: str) -> Array:
@@ -83,9 +99,13 @@ def _shown(images):
 
 
 def _samples(model, state, seed):
-    y = labels_in_columns(TILES, model.num_classes)
+    y, _ = spread(TILES, model.num_classes)
     images = model.sample(state, _key(seed, 'samples'), TILES, y)
     return parallel.replicate(images, parallel.mesh_of(state))
+
+
+def _grid(model, images):
+    return plots.grid(_shown(images), spread(TILES, model.num_classes)[1])
 
 
 @view.register
@@ -112,7 +132,7 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
 
     def pictures(state):
         images = _samples(model, state, seed)
-        return lambda: {'samples': plots.grid(_shown(images))}
+        return lambda: {'samples': _grid(model, images)}
 
     def evaluate(state):
         seen = {
@@ -143,7 +163,7 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
         decoded = model.decode(state, model.encode(state, shown['x'], y).mean, y)
         decoded = parallel.replicate(decoded, parallel.mesh_of(state))
         return lambda: {
-            'samples': plots.grid(_shown(images)),
+            'samples': _grid(model, images),
             'reconstructions': plots.pairs(shown['x'], _shown(decoded), 10),
         }
 
