@@ -45,15 +45,15 @@ def check_floats(low: float, high: float, name: str = '', given: ValueRange | No
       given: what black and white are, as the user says; None where nothing was said.
 
     Raises:
-      ValueError: NaN, values outside of the range, no negative value, or `given` that is no range.
+      ValueError: NaN, infinity, values outside of the range, no negative value, or `given` that is no range.
     """
     least, most = UNIT if given is None else given
     if not -math.inf < least < most < math.inf:
         raise ValueError(f'expected a value_range (low, high) with low < high, got {given}')
     source = f'{name}: ' if name else ''
     message = f'{source}expected float images in [{least:g}, {most:g}], got '
-    if math.isnan(low) or math.isnan(high):
-        raise ValueError(f'{message}NaN')
+    if not math.isfinite(low + high):
+        raise ValueError(f'{message}NaN or infinity')
     message += f'values in [{low:g}, {high:g}]'
     if given is None and low >= 0:
         likely = next((bound for bound in _BRIGHTEST if high <= bound), f'{high:g}')
