@@ -15,6 +15,7 @@ from genjax.data import DataError
 from genjax.train import RunError, load, train
 from tests.bad_inputs.commands import COMMANDS
 from tests.bad_inputs.folders import DAMAGE, FULL, HARMLESS, UNWRITABLE, full
+from tests.bad_inputs.functions import FUNCTIONS
 from tests.bad_inputs.options import OPTIONS
 from tests.bad_inputs.place import DATA, TINY, Place, go_on
 from tests.bad_inputs.sources import ARRAYS, FILES, SOURCES
@@ -129,6 +130,13 @@ def test_what_does_no_harm(at, damage):
 @pytest.mark.parametrize(('act', 'message'), USES.values(), ids=USES)
 def test_use(at, act, message):
     assert_refused(RunError, act, message, at)
+
+
+@pytest.mark.parametrize(('act', 'message'), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_function(tmp_path, act, message):
+    with pytest.raises(ValueError) as caught:
+        act()
+    assert_says(str(caught.value), message, tmp_path)
 
 
 @pytest.mark.parametrize(('words', 'message'), COMMANDS.values(), ids=COMMANDS)

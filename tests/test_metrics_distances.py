@@ -194,7 +194,18 @@ def test_the_kernel_distance_by_loops():
     real, fake = normal(0, 12, 5), normal(1, 9, 5) + 0.3
     rows = np.array([[0, 3, 5, 11], [2, 1, 4, 9]]), np.array([[8, 0, 1, 4], [5, 3, 2, 1]])
     found = metrics.kernel_distance(real, fake, jax.random.key(0), rows=rows)
-    np.testing.assert_allclose(found, naive_kernel(real, fake, rows), rtol=1e-12)
+    np.testing.assert_allclose(found[:2], naive_kernel(real, fake, rows), rtol=1e-12)
+    assert found.size == 4
+
+
+@pytest.mark.parametrize(('rows', 'size'), [((2200, 2100), 1000), ((90, 60), 30), ((3, 2), 2)])
+def test_the_subsets_of_the_kernel_distance_fit_the_images(rows, size):
+    real, fake = (normal(i, n, 3) for i, n in enumerate(rows))
+    found = metrics.kernel_distance(real, fake, jax.random.key(0), subsets=3)
+    assert found.size == size
+    assert found == metrics.kernel_distance(real, fake, jax.random.key(0), subsets=3, size=size)
+    with pytest.raises(ValueError, match=rf'a size in \[2, {rows[1]}\], .* got 3 of {rows[1] + 1}'):
+        metrics.kernel_distance(real, fake, jax.random.key(0), subsets=3, size=rows[1] + 1)
 
 
 def test_the_kernel_distance_is_unbiased():

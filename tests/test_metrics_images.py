@@ -14,18 +14,22 @@ RANDOM = np.random.default_rng(0)
 
 def test_the_inception_score():
     logits = 3 * RANDOM.standard_normal((53, 7))
-    found = []
+    found, order = [], jax.random.permutation(jax.random.key(0), 53)
     for part in range(4):
-        p = special.softmax(logits[part * 53 // 4 : (part + 1) * 53 // 4], axis=1)
+        p = special.softmax(logits[order[part * 53 // 4 : (part + 1) * 53 // 4]], axis=1)
         found.append(np.exp(np.mean(np.sum(special.rel_entr(p, p.mean(axis=0)[None]), axis=1))))
     np.testing.assert_allclose(
         metrics.inception_score(logits, 4), (np.mean(found), np.std(found)), rtol=1e-12
     )
     # Of torch-fidelity 0.4.0.
-    known = metrics.inception_score(peers.logits(), peers.SPLITS)
+    theirs = peers.logits()
+    order = np.argsort(jax.random.permutation(jax.random.key(3), len(theirs)))
+    known = metrics.inception_score(theirs[order], peers.SPLITS, jax.random.key(3))
     np.testing.assert_allclose(known, (3.603647225992698, 0.2426532316525773), rtol=1e-12)
     sure = 1000.0 * np.eye(5)[np.arange(50) % 5]
-    np.testing.assert_allclose(metrics.inception_score(sure, 10), (5, 0), atol=1e-9)
+    np.testing.assert_allclose(metrics.inception_score(sure, 1), (5, 0), atol=1e-9)
+    in_order = 1000.0 * np.eye(10)[np.arange(5000) // 500]
+    assert 9.9 < metrics.inception_score(in_order).value < 10
     np.testing.assert_allclose(metrics.inception_score(np.zeros((9, 3)), 2), (1, 0), atol=1e-12)
     with pytest.raises(ValueError, match='expected 1 <= splits <= 53, got 54'):
         metrics.inception_score(logits, 54)
@@ -69,7 +73,10 @@ def test_ms_ssim(size, scales):
     ]
     found = metrics.ms_ssim(jnp.float32(2 * a - 1), jnp.float32(2 * b - 1))
     np.testing.assert_allclose(found, expected, rtol=2e-4)
-    np.testing.assert_allclose(metrics.ms_ssim(same := jnp.float32(a), same), 1, rtol=1e-5)
+    np.testing.assert_allclose(metrics.ms_ssim(same := jnp.float32(a), same, (0, 1)), 1, rtol=1e-5)
+    levels = [np.uint8(255 * x) for x in (a, b)]
+    floats = [np.float32(x) for x in levels]
+    np.testing.assert_allclose(metrics.ms_ssim(*levels), metrics.ms_ssim(*floats, (0, 255)))
 
 
 def test_images_that_are_alike():
@@ -134,3 +141,61 @@ def test_a_fingerprint_tells_weights_apart():
         {'a': np.float32([1, 2]), 'b': np.float32([4])},
     ]
     assert mark not in [metrics.fingerprint(other) for other in others]
+
+
+def pixel_values():
+    return metrics.of_function('values', lambda x: x.reshape(len(x), -1) / 1.0)
+
+
+def of_images(x, value_range=None):
+    """Each function that takes images, of the same ones."""
+    y, few = np.arange(len(x)) % 2, {'width': 4, 'steps': 1, 'batch_size': 2}
+    extractor = metrics.of_function('two', lambda x: metrics.Activations(x, x[:, 0, 0, :1] * TWO))
+    whole = {'value_range': value_range}
+    return {
+        'extract': lambda: metrics.extract(pixel_values(), x, **whole).features,
+        'parts': lambda: metrics.extract(pixel_values(), iter([x[:4], x[4:]]), **whole).features,
+        'pixels': lambda: metrics.fingerprint(metrics.pixels(x, 2, **whole).sha256),
+        'default': lambda: metrics.default_extractor(x, **whole).sha256,
+        'spectrum': lambda: metrics.spectrum(x, **whole),
+        'ms_ssim': lambda: metrics.ms_ssim(x[:4], x[4:], **whole),
+        'similarity': lambda: metrics.self_similarity(x, jax.random.key(0), 9, **whole).value,
+        'accuracy': lambda: metrics.accuracy(extractor, x, y, **whole).total,
+        'stacked': lambda: metrics.name_stacked(extractor, x, **whole),
+        'coverage': lambda: metrics.stacked_coverage(extractor, x, **whole).counts,
+        'classifier': lambda: metrics.train_classifier(x, y, jax.random.key(0), **few, **whole),
+        'judge': lambda: metrics.classification_accuracy(
+            x, y, x, y, jax.random.key(0), **few, **whole
+        ).total,
+    }
+
+
+TWO = np.float32([[1, -1]])
+LEVELS = np.random.default_rng(5).integers(0, 256, (8, 12, 12, 3), np.uint8)
+
+
+@pytest.mark.parametrize('name', of_images(LEVELS))
+def test_floats_have_one_range_everywhere(name):
+    """In [0, 1] or [0, 255] they are refused, or are what uint8 is where the range is said."""
+    units, bytes_ = np.float32(LEVELS) / 255, np.float32(LEVELS)
+    for x, likely in (units, '1'), (bytes_, '255'):
+        with pytest.raises(ValueError, match=rf'look like \[0, {likely}\]: say value_range=\(0, '):
+            of_images(x)[name]()
+    wanted = of_images(np.float32(LEVELS) / 127.5 - 1)[name]()
+    found = of_images(units, (0, 1))[name]()
+    if name not in ('pixels', 'default'):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, wanted)
+    found = of_images(bytes_, (0, 255))[name]()
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), found, wanted)
+
+
+def test_bright_images_are_known_after_others_or_where_it_is_said():
+    dark, bright = np.float32(LEVELS[:4]) / 127.5 - 1, np.full((2, 12, 12, 3), 0.5, np.float32)
+    assert metrics.extract(pixel_values(), iter([dark, bright])).features.max() == 1
+    found = metrics.extract(pixel_values(), bright, value_range=(-1, 1)).features
+    np.testing.assert_array_equal(found, 0.5)
+    # Of uint8 the range is known.
+    np.testing.assert_array_equal(
+        metrics.extract(pixel_values(), LEVELS, value_range=(-1, 1)).features,
+        np.float32(LEVELS.reshape(8, -1)),
+    )

@@ -65,6 +65,21 @@ def test_samples_like_the_real_ones():
     assert abs(found.coverage - (1 - 2**-5)) < 0.015
 
 
+@pytest.mark.parametrize('times', [3, 6, 20])
+def test_repeated_images(cells, times):
+    """A sphere without a radius has its centre within: equal sets are equal."""
+    x = np.repeat(RANDOM.standard_normal((9, 4)), times, axis=0)
+    d, reached = cdist(x, x), reach(x, 5)
+    within = (d < reached) | (d < 1e-9)
+    found = metrics.prdc(x, x)
+    assert found[:2] == (1, 1)
+    np.testing.assert_allclose(found[2:], (within.sum(axis=1).mean() / 5, 1))
+    assert metrics.precision_recall(x, x) == (1, 1)
+    # Nothing else is: the figures tell copies from what is new.
+    if times > 5:
+        assert metrics.prdc(x, x + 1e-3) == (0, 0, 0, 0)
+
+
 def test_the_nearest(cells):
     d = cdist(FAKE, REAL)
     distances, rows = metrics.nearest(FAKE, REAL, 4)

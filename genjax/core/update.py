@@ -46,7 +46,8 @@ def model(
     Args:
       networks: by name.
       players: by name.
-      prepare: checks and scales a batch, once a step.
+      prepare: checks and scales a batch, once a step. It sees no values: images that are floats
+        are to be in [-1, 1], and such as are in [0, 1] train pale.
       draw: `(key, batch) -> more leaves of the batch`, for each repeat: noise that all players see.
         Drawn once, equal passes of two players are one in the compiled program; the compiler does
         not merge equal draws inside a scan.

@@ -1,5 +1,6 @@
 """What any run is judged by: samples, real images, the features of both and the ways between."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Bool, Int, Key, UInt8, UInt64
 
 from genjax.data import subset
 from genjax.evaluation.generated import draw
@@ -52,7 +53,8 @@ class Evidence(NamedTuple):
       extractor: of all features.
       train: training images, all or many.
       reference: as many of those as there are held-out images.
-      held_out: real images that the model has never seen.
+      held_out: real images that the model has never seen, but for those that are
+      trained_on: of which one of all training images is an equal.
       fakes: sets of samples, each as large as `held_out`, with its labels where there are such.
       key: of what else is random.
     """
@@ -63,6 +65,7 @@ class Evidence(NamedTuple):
     train: Images
     reference: Images
     held_out: Images
+    trained_on: Bool[np.ndarray, 'n']
     fakes: list[Images]
     key: Key[Array, '']
 
@@ -110,12 +113,25 @@ def gather(
     extractor = choose(features, train)
     labels = [None if run.model.num_classes is None else d.y for d in parts]
     trained, held = (_looked_at(extractor, d.x, y) for d, y in zip(parts, labels, strict=True))
+    twice = np.isin(marks(held.x), marks(train.x))
     keys = jax.random.split(stream(key, 'samples'), resamples)
     drawn = (to_uint8(draw(run, k, n, held.y, BATCH).clip(-1, 1)) for k in keys)
     fakes = [_looked_at(extractor, x, held.y) for x in drawn]
     reference = _some(trained, n, stream(key, 'reference'))
     dims = run.model.latent_dim, run.model.num_classes
-    return Evidence(*dims, extractor, trained, reference, held, fakes, key)
+    return Evidence(*dims, extractor, trained, reference, held, twice, fakes, key)
+
+
+def marks(images: UInt8[np.ndarray, 'n h w c']) -> UInt64[np.ndarray, 'n']:
+    """64 bits of a hash of each image: those of equal images are equal.
+
+    Args:
+      images: in memory or mapped from a file, of which a piece at once is read.
+    """
+    starts = range(0, len(images), BATCH)
+    rows = (row for i in starts for row in np.ascontiguousarray(images[i : i + BATCH]))
+    found = (hashlib.blake2b(row.data, digest_size=8).digest() for row in rows)
+    return np.array([int.from_bytes(mark) for mark in found], np.uint64)
 
 
 def paths(run: Run, e: Evidence) -> PathLength:

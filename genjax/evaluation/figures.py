@@ -77,7 +77,7 @@ def of_samples(e: Evidence) -> Iterator[Figure]:
         pair = reference.seen.features, x.seen.features
         return metrics.kernel_distance(*pair, key, subsets=10, size=size).value
 
-    yield line('kernel_distance', kernel)
+    yield line(f'kernel_distance (subsets of {size})', kernel)
     yield from _spheres(e)
     if e.held_out.seen.logits is not None:
         yield line('inception_score', lambda x: metrics.inception_score(x.seen.logits, 1).value)
@@ -103,12 +103,17 @@ def _spheres(e: Evidence) -> Iterator[Figure]:
 
 
 def _copied(e: Evidence) -> Iterator[Figure]:
-    """Of all sets at once: how training images lie to each other is the same for each."""
+    """Of all sets at once: how training images lie to each other is the same for each.
+
+    Held-out images that are training images too are no measure of copies.
+    """
     sets = [x.seen.features for x in (e.held_out, *e.fakes)]
     found = metrics.authenticity(e.train.seen.features, np.concatenate(sets))
     for name, which in ('copied_share', found.copied), ('near_copies_share', found.near):
-        real, *fakes = which.reshape(len(sets), -1).mean(axis=1)
-        yield of_sets(name, fakes, float(real))
+        held, *fakes = which.reshape(len(sets), -1)
+        real = held[~e.trained_on]
+        yield of_sets(name, map(np.mean, fakes), float(real.mean()) if len(real) else math.nan)
+    yield Figure('held_out_share_trained_on', float(e.trained_on.mean()))
 
 
 def of_classes(e: Evidence) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""What figures give away: copies, and collapses of samples and of latents."""
+"""What figures give away: copies, collapses of samples and of latents, and what misleads them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from genjax import metrics
-from genjax.evaluation.evidence import Evidence
+from genjax.evaluation.evidence import Evidence, marks
 from genjax.evaluation.figures import Figure, expected
 from genjax.evaluation.inference import Posteriors
 
+_FEW = 2000  # images, with fewer of which a Frechet distance is mostly their number
+_REPEATED = 5  # the neighbour that the spheres of density and coverage reach to
+
 
 def findings(e: Evidence, q: Posteriors | None, figures: Mapping[str, Figure]) -> Iterator[str]:
-    """What is wrong with a model, a sentence each; nothing of an honest one.
+    """What is wrong with a model or with its figures, a sentence each.
+
+    Nothing of an honest model that is measured by enough images, each of which is there once.
 
     Args:
       e: the evidence.
@@ -37,11 +42,38 @@ def findings(e: Evidence, q: Posteriors | None, figures: Mapping[str, Figure]) -
     if q is not None:
         told = metrics.latent_use(q.held_out.mean, q.held_out.log_var).collapse
         yield from [told] if told else []
+    yield from _misleading(e)
+
+
+def _misleading(e: Evidence) -> Iterator[str]:
+    """Figures that the data make other than they look."""
+    if both := np.count_nonzero(e.trained_on):
+        yield (
+            f'overlap: {both} of {len(e.trained_on)} held-out images are training images too: '
+            'copies are looked for without them, all other figures take them for unseen; remove '
+            'repeated images, or hold out others'
+        )
+    counts = np.unique(marks(e.reference.x), return_counts=True)[1]
+    if often := counts[counts > _REPEATED].sum():
+        yield (
+            f'repeated images: {often} of {len(e.reference.x)} training images are there more than '
+            f'{_REPEATED} times: density and coverage count nothing but copies of these'
+        )
+    samples, d = e.fakes[0].seen.features.shape
+    needed = max(_FEW, d)
+    if min(samples, len(e.train.x)) < needed:
+        yield (
+            f'few images: frechet_distance is of {samples} samples and {len(e.train.x)} training '
+            f'images with {d} features; of fewer than {needed} it is too large, by how much depends '
+            'on their number: compare it with that of as many only'
+        )
 
 
 def _memorised(e: Evidence, copied: Figure) -> Iterator[str]:
     """By the pooled test of two proportions, at four standard deviations."""
-    m, n = sum(len(fake.x) for fake in e.fakes), len(e.held_out.x)
+    m, n = sum(len(fake.x) for fake in e.fakes), np.count_nonzero(~e.trained_on)
+    if not n:
+        return  # No image is left that is known to be no copy.
     pooled = (m * copied.value + n * copied.real) / (m + n)
     error = math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n))
     if copied.value - copied.real > max(4 * error, 0.02):

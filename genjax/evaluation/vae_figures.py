@@ -12,13 +12,9 @@ from genjax.evaluation.figures import Figure, with_error
 from genjax.evaluation.inference import SAMPLES, Likelihoods, Posteriors
 from genjax.random import stream
 
-# Of the nats of pixels: the width of a level, by the name of a likelihood.
-_WIDTHS = {
-    'bernoulli': 1.0,
-    'discretized_logistic': 1.0,
-    'gaussian': 2 / 255,
-    'learned_gaussian': 2 / 255,
-}
+# Likelihoods of the levels of pixels. Others have no bits of an image: binary pixels are drawn from
+# it, and a density is not bounded by its levels.
+_OF_LEVELS = ('discretized_logistic',)
 
 
 def _mean(name: str, values: Any) -> Figure:
@@ -40,10 +36,9 @@ def of_likelihoods(found: Likelihoods) -> Iterator[Figure]:
     nll = metrics.nll(found.estimate)
     yield with_error(f'nll (nats, k={SAMPLES})', nll.value, nll.standard_error)
     yield Figure('median effective samples', float(np.median(found.estimate.effective_samples)))
-    if width := _WIDTHS.get(found.name):
-        how = found.name if width == 1 else f'{found.name}, no dequantization'
-        bits = metrics.bits_per_dim(found.estimate.value, found.dims, width)
-        yield _mean(f'bits_per_dim ({how})', bits)
+    if found.name in _OF_LEVELS:
+        bits = metrics.bits_per_dim(found.estimate.value, found.dims)
+        yield _mean(f'bits_per_dim ({found.name})', bits)
 
 
 def of_latents(q: Posteriors, key: Key[Array, '']) -> Iterator[Figure]:

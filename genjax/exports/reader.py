@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax.images import scale
+from genjax.images import check_batch, scale
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
 from genjax.train.errors import RunError, located
@@ -123,6 +123,7 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
         return apply
 
     def images(x):
+        check_batch({'x': x}, num_classes)
         return scale(jnp.asarray(x), image_shape)
 
     functions = {

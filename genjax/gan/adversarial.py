@@ -24,7 +24,7 @@ from genjax.core import (
 )
 from genjax.gan.objectives import Objective
 from genjax.gan.round import MEMORY, Critique, apply_labelled, play
-from genjax.images import prepare, scale
+from genjax.images import looked_at, prepare, scale
 from genjax.meshes import implicit
 from genjax.nn.labels import check_labels, draw_labels
 from genjax.random import stream
@@ -32,6 +32,9 @@ from genjax.random import stream
 
 class GAN(NamedTuple):
     """A generative adversarial network as pure, jitted functions.
+
+    Labels out of their range, and floats that are not in [-1, 1] or without negative values, are
+    refused where NumPy or Python has them; where a device has them, such labels make NaN.
 
     Attributes:
       init: `key -> State`.
@@ -135,14 +138,18 @@ def adversarial(
         draw=lambda key, batch: {'z': _noise(key, len(batch['x']), latent_dim)},
         ema={} if ema_decay is None else {'generator': ema_decay},
     )
-    return GAN(
-        *built,
+    functions = {
+        'train_step': built.train_step,
         **_sampling(generator, latent_dim, num_classes),
+        'score': _scoring(discriminator, image_shape, num_classes),
+    }
+    return GAN(
+        built.init,
+        **looked_at(functions, num_classes),
         latent_dim=latent_dim,
         image_shape=image_shape,
         num_classes=num_classes,
         repeats=n_critic,
-        score=_scoring(discriminator, image_shape, num_classes),
     )
 
 

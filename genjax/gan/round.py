@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from genjax.augment import Augment
 from genjax.core import Batch, Net, Network, State
+from genjax.nn.labels import known
 from genjax.random import stream
 
 MEMORY = 'discriminator/augment'  # where the state keeps what an augmentation remembers
@@ -54,7 +55,8 @@ class Round(NamedTuple):
 
 
 def apply_labelled(network: Network, net: Net, x: Array, y: Array | None, **options):
-    """`network.apply`, with labels only where there are any."""
+    """`network.apply`, with labels only where there are any; NaN of labels that there are not."""
+    x = known(x, y)
     return network.apply(net, x, **options) if y is None else network.apply(net, x, y, **options)
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 from genjax.augment import AUGMENT, AugmentLike, chain
 from genjax.core import Net, Network, Player, check_range, model
 from genjax.data import indices
-from genjax.images import prepare, scale
+from genjax.images import ValueRange, checked, prepare, scale
 from genjax.metrics.arrays import check_classes
 from genjax.metrics.features import Activations, Extractor, extract, fingerprint
 from genjax.nn.conv import Conv
@@ -93,6 +93,7 @@ def train_classifier(
     weight_decay: float = 0.05,
     augment: Sequence[AugmentLike] = (),
     precision: Precision = 'auto',
+    value_range: ValueRange | None = None,
 ) -> Net:
     """A `classifier` of labelled images, trained by cross entropy.
 
@@ -110,6 +111,7 @@ def train_classifier(
       weight_decay: strength of the decoupled decay of kernels.
       augment: of the images, each without a memory.
       precision: of training passes.
+      value_range: black and white of images that are not uint8, as `extract` has it.
 
     Raises:
       ValueError: images or labels that do not fit, or a number out of its range.
@@ -118,7 +120,7 @@ def train_classifier(
     if images.ndim != 4:
         raise ValueError(f'expected images [n, h, w, c], got {images.shape}')
     check_range(1, steps=steps, batch_size=batch_size)
-    labels = check_classes(labels, num_classes, len(images))
+    images, labels = checked(images, value_range), check_classes(labels, num_classes, len(images))
     classes = num_classes or int(labels.max()) + 1
     network = mixed_precision(classifier(images.shape[1:], classes, width), precision)
     rate = optax.cosine_onecycle_schedule(steps, learning_rate)
@@ -178,7 +180,10 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(
-    extractor: Extractor, images: Shaped[np.ndarray, 'n h w c'], labels: Int[np.ndarray, 'n']
+    extractor: Extractor,
+    images: Shaped[np.ndarray, 'n h w c'],
+    labels: Int[np.ndarray, 'n'],
+    value_range: ValueRange | None = None,
 ) -> Accuracy:
     """How often the greatest logit is that of the label.
 
@@ -186,28 +191,34 @@ def accuracy(
       extractor: one with logits.
       images: as the extractor takes them.
       labels: classes of the extractor.
+      value_range: of the images, as `extract` has it.
 
     Raises:
       ValueError: images or labels that do not fit, or an extractor without logits.
     """
     labels = check_classes(labels, n=len(images))
-    right = named(extractor, images) == labels
+    right = named(extractor, images, value_range) == labels
     with np.errstate(invalid='ignore'):
         by_class = np.bincount(labels, right) / np.bincount(labels)
     return Accuracy(float(right.mean()), by_class)
 
 
-def named(extractor: Extractor, images: Shaped[np.ndarray, 'n h w c']) -> Int[np.ndarray, 'n']:
+def named(
+    extractor: Extractor,
+    images: Shaped[np.ndarray, 'n h w c'],
+    value_range: ValueRange | None = None,
+) -> Int[np.ndarray, 'n']:
     """The class of each image, that of the greatest logit.
 
     Args:
       extractor: one with logits.
       images: as the extractor takes them.
+      value_range: of the images, as `extract` has it.
 
     Raises:
       ValueError: an extractor without logits, or images that it refuses.
     """
-    logits = extract(extractor, images).logits
+    logits = extract(extractor, images, value_range=value_range).logits
     if logits is None:
         raise ValueError(f'expected an extractor with logits, got {extractor.name}')
     return np.argmax(logits, axis=1)

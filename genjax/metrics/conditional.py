@@ -31,7 +31,7 @@ def classification_accuracy(
       test_images: real ones, held out.
       test_labels: theirs.
       key: of the classifier's training.
-      **options: others of `train_classifier`.
+      **options: others of `train_classifier`; `value_range` is that of all floats.
 
     Raises:
       ValueError: images or labels that do not fit.
@@ -46,7 +46,8 @@ def classification_accuracy(
     classes = int(max(np.max(check_classes(labels)), np.max(test_labels))) + 1
     options = {'num_classes': classes} | options
     net = train_classifier(samples, labels, key, **options)
-    return accuracy(of_classifier('samples', net, np.shape(samples)[1:]), test_images, test_labels)
+    judge = of_classifier('samples', net, np.shape(samples)[1:])
+    return accuracy(judge, test_images, test_labels, options.get('value_range'))
 
 
 def intra_class(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from genjax.images import UNIT, ValueRange, checked
 from genjax.metrics.classifier import digits, named
 from genjax.metrics.features import Extractor
 from genjax.metrics.pixels import pixels
@@ -15,17 +16,23 @@ _SURE = 0.9
 
 
 def default_extractor(
-    x: Shaped[np.ndarray, 'n h w c'], y: Int[np.ndarray, 'n'] | None = None
+    x: Shaped[np.ndarray, 'n h w c'],
+    y: Int[np.ndarray, 'n'] | None = None,
+    value_range: ValueRange | None = None,
 ) -> Extractor:
     """The classifier of digits where it names what the labels name, else components of pixels.
 
     Args:
       x: training images, uint8 or float in [-1, 1], two or more.
       y: their labels, if there are any.
+      value_range: of the images, as `extract` has it.
+
+    Raises:
+      ValueError: floats of another range.
     """
-    x = np.asarray(x)
+    x = checked(np.asarray(x), value_range)
     if x.shape[1:] == (28, 28, 1) and y is not None:
         some = slice(None, None, -(-len(x) // _LOOKED_AT))
-        if np.mean(named(digits(), x[some]) == y[some]) >= _SURE:
+        if np.mean(named(digits(), x[some], UNIT) == y[some]) >= _SURE:
             return digits()
-    return pixels(x, min(64, len(x) - 1, math.prod(x.shape[1:])))
+    return pixels(x, min(64, len(x) - 1, math.prod(x.shape[1:])), UNIT)

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Shaped
 
-from genjax.images import scale
+from genjax.images import UNIT, ValueRange, checked, scale
 from genjax.metrics.features import Extractor
 from genjax.random import stream
 
@@ -34,7 +34,11 @@ class Similarity(NamedTuple):
     scales: int
 
 
-def ms_ssim(a: Float[Array, 'n h w c'], b: Float[Array, 'n h w c']) -> Float[Array, 'n']:
+def ms_ssim(
+    a: Shaped[Array, 'n h w c'],
+    b: Shaped[Array, 'n h w c'],
+    value_range: ValueRange | None = None,
+) -> Float[Array, 'n']:
     """The multi-scale structural similarity of pairs of images, averaged over channels.
 
     The scales are halvings that leave 11 pixels or more, at most five; of fewer the weights are
@@ -43,16 +47,18 @@ def ms_ssim(a: Float[Array, 'n h w c'], b: Float[Array, 'n h w c']) -> Float[Arr
     Wang et al. 2003, https://doi.org/10.1109/ACSSC.2003.1292216.
 
     Args:
-      a: in [-1, 1].
-      b: in [-1, 1], of the same shape.
+      a: uint8, or float in [-1, 1].
+      b: likewise, of the same shape.
+      value_range: of both, as `extract` has it.
 
     Raises:
-      ValueError: images smaller than 11 pixels, or of different shapes.
+      ValueError: images smaller than 11 pixels, or of different shapes, or floats of another range.
     """
     if a.shape != b.shape or a.ndim != 4 or min(a.shape[1:3]) < _WIDTH:
         raise ValueError(
             f'expected two arrays [n, h >= {_WIDTH}, w >= {_WIDTH}, c], got {a.shape} and {b.shape}'
         )
+    a, b = (scale(checked(x, value_range), x.shape[1:]) for x in (a, b))
     return _ms_ssim((a + 1) / 2, (b + 1) / 2)
 
 
@@ -102,7 +108,12 @@ def _halved(x):
     return x.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
-def self_similarity(images: Any, key: Key[Array, ''], pairs: int = 1000) -> Similarity:
+def self_similarity(
+    images: Any,
+    key: Key[Array, ''],
+    pairs: int = 1000,
+    value_range: ValueRange | None = None,
+) -> Similarity:
     """The mean MS-SSIM of random pairs of images: how much alike they are.
 
     It is held against that of real images; what is higher has less variety, say of one class.
@@ -112,19 +123,20 @@ def self_similarity(images: Any, key: Key[Array, ''], pairs: int = 1000) -> Simi
       images: `[n, h, w, c]`, uint8 or float in [-1, 1], n >= 2.
       key: of the pairs, each of two different images.
       pairs: how many.
+      value_range: of the images, as `extract` has it.
 
     Raises:
-      ValueError: fewer images or pairs, or smaller ones than 11 pixels.
+      ValueError: fewer images or pairs, smaller ones than 11 pixels, or floats of another range.
     """
     images = np.asarray(images)
     if len(images) < 2 or pairs < 2:
         raise ValueError(f'expected two images and pairs or more, got {len(images)} and {pairs}')
-    images = scale(images, images.shape[1:])
+    images = scale(checked(images, value_range), images.shape[1:])
     first = jax.random.randint(stream(key, 'first'), (pairs,), 0, len(images))
     apart = jax.random.randint(stream(key, 'apart'), (pairs,), 1, len(images))
     a, b = np.asarray(first), np.asarray((first + apart) % len(images))
     found = np.concatenate([
-        np.asarray(ms_ssim(images[a[i : i + 100]], images[b[i : i + 100]]), np.float64)
+        np.asarray(ms_ssim(images[a[i : i + 100]], images[b[i : i + 100]], UNIT), np.float64)
         for i in range(0, pairs, 100)
     ])  # fmt: skip
     error = float(found.std(ddof=1) / np.sqrt(pairs))

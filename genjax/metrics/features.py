@@ -10,6 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, PyTree
 
+from genjax.images import UNIT, ValueRange, checked
 from genjax.parallel import mesh, replicate, shard_batch
 
 
@@ -69,7 +70,10 @@ def fingerprint(weights: PyTree) -> str:
 
 
 def extract(
-    extractor: Extractor, images: Any | Iterable[Any], batch_size: int | None = None
+    extractor: Extractor,
+    images: Any | Iterable[Any],
+    batch_size: int | None = None,
+    value_range: ValueRange | None = None,
 ) -> Activations:
     """The activations of many images, batch by batch, in host memory.
 
@@ -79,14 +83,16 @@ def extract(
       extractor: any.
       images: `[n, h, w, c]`, or an iterable of such arrays, uint8 or float in [-1, 1].
       batch_size: images at once; None for what suits the extractor.
+      value_range: black and white of images that are not uint8, say (0, 1). It must be said of
+        floats without any negative value, which nothing tells from such in [0, 1].
 
     Raises:
-      ValueError: no images, or such as the extractor refuses.
+      ValueError: no images, floats of another range, or images that the extractor refuses.
     """
     parts = [
         jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], _spread(extractor, batch))
         for batch, rows in _batches(
-            images, extractor.batch_size if batch_size is None else batch_size
+            images, extractor.batch_size if batch_size is None else batch_size, value_range
         )
     ]
     if not parts:
@@ -117,12 +123,18 @@ def call(extractor: Extractor, images: Array) -> Activations:
         return _call(extractor.program, images)
 
 
-def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
+def _batches(
+    images: Any, batch_size: int, value_range: ValueRange | None
+) -> Iterator[tuple[np.ndarray, int]]:
     """Batches of one size, the last filled up with its first image, and how many images count."""
     if batch_size < 1:
         raise ValueError(f'expected a batch size >= 1, got {batch_size}')
     whole = [images] if hasattr(images, 'shape') else images
-    for array in whole:
+    for given in whole:
+        array = checked(given, value_range)
+        if jnp.issubdtype(array.dtype, jnp.floating):
+            # Those that follow are in the same range, also where they are bright.
+            value_range = value_range or UNIT
         for start in range(0, len(array), batch_size):
             batch = np.asarray(array[start : start + batch_size])
             missing = batch_size - len(batch)

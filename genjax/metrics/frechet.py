@@ -115,7 +115,9 @@ def frechet_distance(real: Any, fake: Any) -> float:
     The trace of the root is the sum of the singular values of `F1 F2'`, where `C = F' F`.
 
     Heusel et al. 2017, https://arxiv.org/abs/1706.08500, which calls it FID on the features of
-    Inception-v3; Dowson and Landau 1982.
+    Inception-v3; Dowson and Landau 1982. Few images make it too large, the more so the more
+    features there are: compare figures of equally many, 2,000 and more than features at the least,
+    or those of `fd_infinity`.
 
     Args:
       real: features `[n, d]`, an iterable of such arrays, or `Moments`.

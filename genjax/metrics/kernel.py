@@ -17,10 +17,13 @@ class KernelDistance(NamedTuple):
     Attributes:
       value: the mean, an unbiased estimate; it may be below 0.
       deviation: the standard deviation over the subsets.
+      size: images in a subset: figures of other sizes differ in `deviation`, not in what `value`
+        estimates.
     """
 
     value: float
     deviation: float
+    size: int
 
 
 @jax.jit
@@ -37,7 +40,7 @@ def kernel_distance(
     fake: Any,
     key: Key[Array, ''],
     subsets: int = 100,
-    size: int = 1000,
+    size: int | None = None,
     rows: tuple[Int[np.ndarray, 'subsets size'], Int[np.ndarray, 'subsets size']] | None = None,
 ) -> KernelDistance:
     """The unbiased squared MMD of the kernel `(x.y / d + 1)^3`, over subsets, in float64.
@@ -50,7 +53,8 @@ def kernel_distance(
       fake: features `[n, d]`.
       key: of the subsets, each drawn without replacement.
       subsets: how many.
-      size: of each, at most as many as there are rows.
+      size: of each, at most as many as there are rows; None for 1000, or half of the rows where
+        these are fewer than 2000, since subsets of all rows would be one and the same.
       rows: of `real` and of `fake`, in the place of drawn ones.
 
     Raises:
@@ -58,10 +62,12 @@ def kernel_distance(
     """
     real, fake = pair(real, fake, 2)
     if rows is None:
-        if subsets < 1 or not 2 <= size <= min(len(real), len(fake)):
+        most = min(len(real), len(fake))
+        size = min(1000, max(2, most // 2)) if size is None else size
+        if subsets < 1 or not 2 <= size <= most:
             raise ValueError(
-                f'expected subsets >= 1 of a size in [2, {min(len(real), len(fake))}], the rows '
-                f'that there are, got {subsets} of {size}'
+                f'expected subsets >= 1 of a size in [2, {most}], the rows that there are, got '
+                f'{subsets} of {size}'
             )
         rows = (
             _drawn(stream(key, 'real'), len(real), subsets, size),
@@ -72,7 +78,7 @@ def kernel_distance(
             float(_mmd2(np.float64(real[a]), np.float64(fake[b])))
             for a, b in zip(*rows, strict=True)
         ]
-    return KernelDistance(float(np.mean(found)), float(np.std(found)))
+    return KernelDistance(float(np.mean(found)), float(np.std(found)), len(rows[0][0]))
 
 
 def _drawn(key, n, subsets, size):

@@ -42,7 +42,8 @@ class PRDC(NamedTuple):
 def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall; a sphere reaches to the k-th neighbour and has its border.
 
-    Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991.
+    Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991, whose equation 1 has `<=`. The
+    sphere of an image that is there more than k times has no radius: only its copies are within.
 
     Args:
       real: features `[n, d]`, n > k.
@@ -57,10 +58,15 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
 
 
 def prdc(real: Any, fake: Any, k: int = 5) -> PRDC:
-    """Precision, recall, density and coverage; a sphere has no border.
+    """Precision, recall, density and coverage; a sphere has its centre, but no border.
 
     Naeem et al. 2020, https://arxiv.org/abs/2002.09797. Of samples that are as the real ones,
     density is about 1 and coverage `1 - 2^-k`.
+
+    The authors' `<` leaves nothing in a sphere without a radius, that of an image which is there
+    more than k times, and gives 0 of two equal sets of such images. Here its copies are within, and
+    nothing else: among many repeated images these figures tell copies from all that is new, and
+    density counts a copy once for each repetition. Leave repeated images out.
 
     Args:
       real: features `[n, d]`, n > k.
@@ -110,7 +116,10 @@ def _spheres(real: Any, fake: Any, *kinds: tuple[int, bool]) -> list[PRDC]:
         raise ValueError(f'expected k >= 1, got {min(ks)}')
     (real, fake), tie = centred(real, fake)
     slack = np.where(borders, tie, -tie)[None]
-    real_reach, fake_reach = (radii_squared(rows, ks) + slack for rows in (real, fake))
+    # What is equal to the centre is within it, whatever its radius.
+    real_reach, fake_reach = (
+        np.maximum(radii_squared(rows, ks) + slack, tie) for rows in (real, fake)
+    )
     with jax.enable_x64(True):
         met = [
             jax.device_get(_meetings(fake[part], real, fake_reach[part], real_reach, borders))

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from scipy.special import rel_entr
 
+from genjax.images import UNIT, ValueRange, checked
 from genjax.metrics.arrays import check_classes
 from genjax.metrics.classifier import named
 from genjax.metrics.features import Extractor
@@ -58,7 +59,11 @@ def _histogram(labels: Int[np.ndarray, 'n'], n_modes: int) -> Int[np.ndarray, 'n
     return np.bincount(check_classes(labels, n_modes), minlength=n_modes)
 
 
-def stacked_coverage(extractor: Extractor, images: Shaped[np.ndarray, 'n h w 3']) -> ModeCoverage:
+def stacked_coverage(
+    extractor: Extractor,
+    images: Shaped[np.ndarray, 'n h w 3'],
+    value_range: ValueRange | None = None,
+) -> ModeCoverage:
     """The modes of Stacked MNIST (Metz et al. 2017, https://arxiv.org/abs/1611.02163): each channel
     is named by a classifier, and `100 a + 10 b + c` is one of 1000 modes.
 
@@ -68,21 +73,25 @@ def stacked_coverage(extractor: Extractor, images: Shaped[np.ndarray, 'n h w 3']
     Args:
       extractor: names ten digits, say `digits()`.
       images: samples, uint8 or float in [-1, 1].
+      value_range: of the images, as `extract` has it.
 
     Raises:
       ValueError: images without three channels, or an extractor without logits.
     """
-    return mode_coverage(name_stacked(extractor, images), 1000)
+    return mode_coverage(name_stacked(extractor, images, value_range), 1000)
 
 
 def name_stacked(
-    extractor: Extractor, images: Shaped[np.ndarray, 'n h w 3']
+    extractor: Extractor,
+    images: Shaped[np.ndarray, 'n h w 3'],
+    value_range: ValueRange | None = None,
 ) -> Int[np.ndarray, 'n']:
     """The label `100 a + 10 b + c` of each image of three digits, as the classifier reads them.
 
     Args:
       extractor: names ten digits, say `digits()`.
       images: uint8 or float in [-1, 1].
+      value_range: of the images, as `extract` has it.
 
     Raises:
       ValueError: images without three channels, or an extractor without logits.
@@ -90,5 +99,6 @@ def name_stacked(
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f'expected images [n, h, w, 3], got {images.shape}')
-    a, b, c = (named(extractor, images[..., i : i + 1]) for i in range(3))
+    images = checked(images, value_range)
+    a, b, c = (named(extractor, images[..., i : i + 1], UNIT) for i in range(3))
     return 100 * a + 10 * b + c

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
-from genjax.images import scale
+from genjax.images import ValueRange, checked, scale
 from genjax.metrics.features import Activations, Extractor, fingerprint
 
 
-def pixels(images: Shaped[np.ndarray, 'n h w c'], d: int = 64) -> Extractor:
+def pixels(
+    images: Shaped[np.ndarray, 'n h w c'], d: int = 64, value_range: ValueRange | None = None
+) -> Extractor:
     """The first principal components of raw pixels, `V (x - mean)` for x in [-1, 1].
 
     They are fitted in float64 on the host, and V's rows turned so that the greatest element of each
@@ -19,14 +21,15 @@ def pixels(images: Shaped[np.ndarray, 'n h w c'], d: int = 64) -> Extractor:
     Args:
       images: to fit them on, the training images; uint8 or float in [-1, 1].
       d: how many.
+      value_range: of the images that it is fitted on, as `extract` has it.
 
     Raises:
-      ValueError: no images, or more components than they have.
+      ValueError: no images, floats of another range, or more components than they have.
     """
     images = np.asarray(images)
     if images.ndim != 4:
         raise ValueError(f'expected images [n, h, w, c], got {images.shape}')
-    shape = images.shape[1:]
+    images, shape = checked(images, value_range), images.shape[1:]
     rows = np.asarray(scale(jnp.asarray(images), shape), np.float64).reshape(len(images), -1)
     most = min(rows.shape[0] - 1, rows.shape[1])
     if not 1 <= d <= most:

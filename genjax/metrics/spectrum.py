@@ -5,10 +5,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from genjax.images import ValueRange, checked
+
 _PIECE = 256  # images at once, in float64
 
 
-def spectrum(images: Any) -> Float[np.ndarray, 'frequencies']:
+def spectrum(
+    images: Any, value_range: ValueRange | None = None
+) -> Float[np.ndarray, 'frequencies']:
     """The mean power of each frequency, in decibels, over images, channels and directions.
 
     `10 log10 E |F(x)|^2`, of rings one cycle wide about 0. Upsampling layers leave too much or too
@@ -16,16 +20,18 @@ def spectrum(images: Any) -> Float[np.ndarray, 'frequencies']:
 
     Args:
       images: `[n, h, w, c]`, uint8 or float in [-1, 1].
+      value_range: of the images, as `extract` has it.
 
     Returns:
       Of 0, 1, ... cycles an image, up to half of its shorter side.
 
     Raises:
-      ValueError: no images.
+      ValueError: no images, or floats of another range.
     """
     x = np.asarray(images)
     if x.ndim != 4 or 0 in x.shape:
         raise ValueError(f'expected images [n, h, w, c], got {list(x.shape)}')
+    x = checked(x, value_range)
     parts = (x[start : start + _PIECE] for start in range(0, len(x), _PIECE))
     power = np.sum([_power(part) for part in parts], axis=0) / (len(x) * x.shape[3])
     height, width = power.shape

@@ -1,14 +1,22 @@
 """What all conditional modules do with labels."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from genjax.random import stream
 
+UNKNOWN = np.iinfo(np.int32).max  # in the place of each label that a model does not have
+
 
 def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | None:
     """Labels as int32; refuses those a model does not expect, and their absence where it does.
+
+    Labels out of their range are refused where they are at hand; those of a device, or of a program
+    that is traced, become `UNKNOWN`, see `known`.
 
     Args:
       y: integers `[n]`, or None.
@@ -16,7 +24,8 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
       num_classes: of the module; None if it takes no labels.
 
     Raises:
-      ValueError: labels without classes, classes without labels, another shape or dtype.
+      ValueError: labels without classes, classes without labels, another shape or dtype, or labels
+        at hand that are out of their range.
     """
     if num_classes is None:
         if y is not None:
@@ -24,10 +33,49 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
         return None
     if y is None:
         raise ValueError(f'expected labels y [{n}] of {num_classes} classes, got none')
+    check_at_hand(y, num_classes)
     y = jnp.asarray(y)
     if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
         raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
-    return y.astype(jnp.int32)
+    narrow = y.astype(jnp.int32)
+    there = (narrow >= 0) & (narrow < num_classes) & (narrow.astype(y.dtype) == y)
+    return jnp.where(there, narrow, UNKNOWN)
+
+
+def check_at_hand(y: Any, num_classes: int | None) -> None:
+    """Refuses labels out of their range that lie in host memory; a device is not waited for.
+
+    Args:
+      y: labels of NumPy or Python; whatever else is not looked at.
+      num_classes: of the model; None if it takes no labels.
+
+    Raises:
+      ValueError: a label that is none of `[0, num_classes)`.
+    """
+    if num_classes is None or any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(y)):
+        return
+    labels = np.asarray(y)
+    if not np.issubdtype(labels.dtype, np.integer) or not labels.size:
+        return
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f'expected labels y in [0, {num_classes}), got values in '
+            f'[{labels.min()}, {labels.max()}]'
+        )
+
+
+def known(x: Float[Array, 'b ...'], y: Array | None) -> Float[Array, 'b ...']:
+    """What a network is given beside labels: NaN where the label is `UNKNOWN`.
+
+    So whatever it makes of that is NaN too, and not the picture of some other class.
+
+    Args:
+      x: images or latents.
+      y: as `check_labels` gives them, or None.
+    """
+    if y is None:
+        return x
+    return jnp.where(y.reshape(-1, *(1,) * (x.ndim - 1)) == UNKNOWN, jnp.nan, x)
 
 
 def draw_labels(key: Array, n: int, num_classes: int | None) -> Array | None:

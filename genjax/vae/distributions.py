@@ -167,7 +167,8 @@ def bernoulli() -> Likelihood:
 
     def observe(key, x):
         white = jax.random.bernoulli(key, (x + 1) / 2)
-        return 2.0 * white.astype(x.dtype) - 1.0
+        # NaN would be black.
+        return jnp.where(jnp.isnan(x), x, 2.0 * white.astype(x.dtype) - 1.0)
 
     return Likelihood(1, observe, Bernoulli)
 

@@ -24,9 +24,9 @@ from genjax.core import (
     model,
     weighted_sum,
 )
-from genjax.images import prepare, scale
+from genjax.images import looked_at, prepare, scale
 from genjax.meshes import alike, implicit
-from genjax.nn.labels import check_labels, draw_labels
+from genjax.nn.labels import check_labels, draw_labels, known
 from genjax.parts import opened
 from genjax.random import stream
 from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
@@ -40,6 +40,9 @@ MAX_ROWS = 4096
 
 class VAE(NamedTuple):
     """A variational autoencoder as pure, jitted functions.
+
+    Labels out of their range, and floats that are not in [-1, 1] or without negative values, are
+    refused where NumPy or Python has them; where a device has them, such labels make NaN.
 
     Attributes:
       init: `key -> State`.
@@ -157,12 +160,11 @@ def variational(
         prepare=prepare(settings.image_shape, settings.num_classes),
         ema={} if ema_decay is None else dict.fromkeys(trains, ema_decay),
     )
+    functions = {'train_step': built.train_step, **_evaluations(forward, settings)}
+    functions |= _joint(parts, settings) | _generation(parts, settings)
     return VAE(
         built.init,
-        built.train_step,
-        **_evaluations(forward, settings),
-        **_joint(parts, settings),
-        **_generation(parts, settings),
+        **looked_at(functions, settings.num_classes),
         latent_dim=settings.latent_dim,
         image_shape=settings.image_shape,
         num_classes=settings.num_classes,
@@ -180,8 +182,7 @@ def _loss(forward, settings, terms, state, key, batch):
     """Minus the objective, with the bound itself among the metrics."""
     memory = state.memory['vae/augment']
     x = settings.augment.apply(memory, stream(key, 'augment'), batch['x'])
-    x = settings.likelihood.observe(stream(key, 'observe'), x)
-    seen, after = forward(state, key, {**batch, 'x': x}, settings.k, True)
+    seen, after = forward(state, key, _observed(settings, key, {**batch, 'x': x}), settings.k, True)
     extra, after, metrics = weighted_sum('vae', terms, after, seen)
     new = settings.augment.update(memory, seen)
     after = after.replace(memory={**after.memory, 'vae/augment': new})
@@ -204,7 +205,8 @@ def _bounds(seen, bound):
 
 def _observed(settings, key, batch):
     batch = prepare(settings.image_shape, settings.num_classes)(batch)
-    return {**batch, 'x': settings.likelihood.observe(stream(key, 'observe'), batch['x'])}
+    x = settings.likelihood.observe(stream(key, 'observe'), batch['x'])
+    return {**batch, 'x': known(x, batch.get('y'))}
 
 
 def _evaluations(forward, settings):
@@ -274,7 +276,7 @@ def _generation(parts, settings):
     def encode(state, x, y=None):
         x = scale(x, settings.image_shape)
         y = check_labels(y, x.shape[0], settings.num_classes)
-        return parts.encode(averaged(state), unused(), x, y, False)[0]
+        return parts.encode(averaged(state), unused(), known(x, y), y, False)[0]
 
     @jax.jit
     @implicit
@@ -282,7 +284,8 @@ def _generation(parts, settings):
         if z.ndim != 2 or z.shape[1] != settings.latent_dim:
             raise ValueError(f'expected latents z [n, {settings.latent_dim}], got {z.shape}')
         y = check_labels(y, z.shape[0], settings.num_classes)
-        return parts.decode(averaged(state), unused(), z, y, False)[0].mean.astype(jnp.float32)
+        images = parts.decode(averaged(state), unused(), known(z, y), y, False)[0].mean
+        return images.astype(jnp.float32)
 
     @partial(jax.jit, static_argnames='n')
     @implicit
