@@ -13,6 +13,7 @@ from PIL import Image
 
 from genjax import data, plots
 from genjax.cli import main
+from genjax.data import Reading
 from genjax.evaluation import generated
 from genjax.methods import recipes
 from genjax.train import load, train
@@ -183,9 +184,13 @@ def test_every_option_has_a_word_of_help(name, capsys):
         main(['train', name, '--help'])
     assert caught.value.code == 0
     words = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
-    common = set(inspect.signature(train).parameters) - {'recipe', 'options'}
+    common = {*inspect.signature(train).parameters, *Reading._fields} - {
+        'recipe',
+        'options',
+        'reading',
+    }
     for option in common | set(options_of(recipes()[name])):
-        described = inspect.getdoc(recipes()[name]) + inspect.getdoc(train)
+        described = '\n'.join(map(inspect.getdoc, (recipes()[name], train, Reading)))
         (line,) = {s for s in described.splitlines() if s.startswith(f'  {option}:')}
         assert f'--{option.replace("_", "-")}' in words
         assert ' '.join(line.split()[1:6]) in words

@@ -15,7 +15,7 @@ from filelock import FileLock
 from PIL import Image
 
 from genjax import data
-from genjax.data import DataError, cache, folder
+from genjax.data import DataError, cache
 from genjax.train import held_out, load, train
 
 N, BLOCK = 60, 8
@@ -54,13 +54,13 @@ def images(tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that are read to be decoded, as they are."""
-    files, content = [], folder._content
+    files, content = [], trees.content
 
     def watched(path):
         files.append(os.path.basename(path))
         return content(path)
 
-    monkeypatch.setattr(folder, '_content', watched)
+    monkeypatch.setattr(trees, 'content', watched)
     return files
 
 

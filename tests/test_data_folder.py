@@ -124,7 +124,7 @@ def test_of_many_bad_files_the_first_are_named(tmp_path):
     write(tmp_path, a=GREY)
     for i in range(9):
         (tmp_path / f'b{i}.png').touch()
-    message = r"(?s)got 9 others of 10:\n  'b0.*'b4.png'[^']*and 4 more$"
+    message = r"(?s)got 9 others of 10:\n  'b0.*'b4.png'[^']*and 4 more\n--skip-unreadable leaves"
     with pytest.raises(DataError, match=message):
         data.load(tmp_path)
 
@@ -143,10 +143,10 @@ def test_images_beside_classes_are_refused(tmp_path):
         data.load(tmp_path)
 
 
-@pytest.mark.parametrize('name', ['a.zip', 'a.tar', 'a.tar.gz', 'a.TGZ'])
-def test_archives_are_to_be_unpacked(tmp_path, name):
+@pytest.mark.parametrize('name', ['a.tar.gz', 'a.TGZ', 'a.7z'])
+def test_packed_archives_are_to_be_unpacked(tmp_path, name):
     (tmp_path / name).touch()
-    with pytest.raises(DataError, match='expected a folder of images, got an archive: unpack it'):
+    with pytest.raises(DataError, match='got a packed archive: unpack it first'):
         data.load(tmp_path / name)
 
 
@@ -178,5 +178,7 @@ def test_classes_of_held_out_images_are_those_of_training(tmp_path):
 
     for part, name in itertools.product(('one', 'two'), 'ab'):
         write(tmp_path / part, **{f'{name}{"" if part == "one" else "x"}__1': GREY})
-    with pytest.raises(RunError, match='expected held-out images of the classes of one'):
+    with pytest.raises(
+        RunError, match='expected held-out images of the classes of one, a, b, got ax, bx in two'
+    ):
         train('vae', tmp_path / 'one', run=tmp_path / 'run', steps=1, held_out=tmp_path / 'two')

@@ -1,4 +1,4 @@
-"""Folders as people have them: parts, shards, archives, labels in files, and what is odd in them."""
+"""Folders as people have them: parts, shards, archives, labels in files, what is odd."""
 
 import io
 import json
@@ -75,7 +75,9 @@ def test_of_three_parts_one_is_left_aside(tmp_path):
     dataset = data.load(tmp_path)
     assert (dataset.size, dataset.y, dataset.apart.size) == (1, None, 1)
     assert dataset.apart.x[0, 0, 0, 0] == GREY[0, 0] + 2
-    assert dataset.notes[0].endswith("'train' is trained on, 'test' is held out, 'val' is left aside")
+    assert dataset.notes[0].endswith(
+        "'train' is trained on, 'test' is held out, 'val' is left aside"
+    )
 
 
 def test_a_class_may_be_called_test(tmp_path):
@@ -265,7 +267,9 @@ def test_a_split_keeps_equal_images_together_and_every_class_in_training():
     assert train.size + apart.size == 60
     y = np.array([0] * 55 + [1, 2, 3, 4, 5])
     for seed in range(5):
-        train, _ = data.split(data.from_arrays(np.arange(60, dtype=np.uint8)[:, None, None], y), 0.9, seed)
+        train, _ = data.split(
+            data.from_arrays(np.arange(60, dtype=np.uint8)[:, None, None], y), 0.9, seed
+        )
         assert set(train.y) == set(range(6))
     before = data.split(data.from_arrays(x[::2]), 0.3, rules=1)
     after = data.split(data.from_arrays(x[::2]), 0.3)

@@ -11,7 +11,7 @@ import pytest
 from genjax import data, gan, vae
 from genjax.random import stream
 from genjax.train import view
-from genjax.train.views import gan_should_stop, labels_in_columns, vae_should_stop
+from genjax.train.views import gan_should_stop, spread, vae_should_stop
 
 
 @pytest.fixture(scope='module')
@@ -95,9 +95,15 @@ def test_looking_waits_for_nothing(make, parts):
 
 
 def test_columns_of_a_grid_are_classes():
-    assert labels_in_columns(16, None) is None
-    np.testing.assert_array_equal(labels_in_columns(16, 10).reshape(4, 4), [[0, 1, 2, 3]] * 4)
-    np.testing.assert_array_equal(labels_in_columns(16, 3).reshape(4, 4), [[0, 1, 2, 0]] * 4)
+    assert spread(16, None) == (None, None)
+    labels, columns = spread(16, 3)
+    np.testing.assert_array_equal(labels.reshape(4, columns), [[0, 1, 2, 0]] * 4)
+    labels, columns = spread(16, 8)
+    np.testing.assert_array_equal(labels.reshape(2, columns), [range(8)] * 2)
+    labels, columns = spread(64, 10)
+    assert (set(labels[:60].reshape(6, columns)[:, 3].tolist()), columns) == ({3}, 10)
+    labels, columns = spread(16, 1000)
+    assert (labels[[0, 1, -1]].tolist(), columns) == ([0, 62, 937], None)
 
 
 def bounds(*values):

@@ -108,7 +108,11 @@ def _bytes(
     if not np.isfinite(low + high):
         raise DataError(f'{name}: expected finite images, got NaN or infinity')
     if ends is None and not floating:
-        near = (0, 2 ** max(8, int(high).bit_length()) - 1) if low >= 0 else (int(low), int(high))
+        near = (
+            (0, 2 ** max(8, int(high).bit_length()) - 1)
+            if low >= 0
+            else (int(low), max(int(high), int(low) + 1))
+        )
         raise DataError(
             f'{name}: expected images of uint8, or other numbers and their range, got {x.dtype} in '
             f'[{low:g}, {high:g}]: say --range {near[0]} {near[1]}, or value_range={near}'

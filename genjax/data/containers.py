@@ -24,6 +24,7 @@ _TABLE = f'read it with pandas or numpy.loadtxt, reshape the rows to [n, h, w] a
 _TORCH = f"load it where it was written, and {_NPZ} of its tensors' .numpy()"
 _PICKLE = f'a pickle runs code when it is read: load it where it was written, and {_NPZ}'
 _OTHER = 'convert them to PNG files, or read them into an array and ' + _NPZ
+_HF = 'hf:FOLDER reads the folder that it lies in'
 _ONE = 'give the folder that it lies in'
 # What other files are, and what makes images of them.
 OTHERS = {
@@ -35,7 +36,7 @@ OTHERS = {
     **dict.fromkeys(('.dcm', '.dicom'), ('a DICOM image', f'read it with pydicom; {_OTHER}')),
     **dict.fromkeys(('.nii', '.nii.gz', '.mha', '.nrrd'), ('a volume', _OTHER)),
     '.mat': ("a file of MATLAB's", f'scipy.io.loadmat (h5py from version 7.3 on), and {_NPZ}'),
-    **dict.fromkeys(('.parquet', '.arrow'), ('a table', 'hf:FOLDER reads the folder that it lies in')),
+    **dict.fromkeys(('.parquet', '.arrow'), ('a table', _HF)),
     '.tfrecord': ('TFRecords', "tfds:NAME reads what tensorflow-datasets prepared as array_record"),
     **dict.fromkeys(('.mp4', '.avi', '.mov', '.mkv', '.webm'), ('a video', _OTHER)),
     **dict.fromkeys(

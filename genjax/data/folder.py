@@ -177,8 +177,8 @@ def _refusal(root: Path, expected: str, bad: Mapping[str, str], count: int) -> D
     more = f'\n  and {len(lines) - _SHOWN} more' if len(lines) > _SHOWN else ''
     shown = '\n  '.join(lines[:_SHOWN])
     return DataError(
-        f'{root}: expected {expected}, got {len(lines)} others of {count} (--skip-unreadable '
-        f'leaves them out):\n  {shown}{more}'
+        f'{root}: expected {expected}, got {len(lines)} others of {count}:\n  {shown}{more}\n'
+        '--skip-unreadable leaves them out'
     )
 
 

@@ -50,7 +50,7 @@ def from_sequence(source: Any, image_size: int | None, reading: Reading) -> Data
             image, label = _pair(name, source[row], reading.named)
             x.append(_image(f'{name}[{row}]', image, image_size, reading))
             y.append(label)
-            if x[-1].shape != x[0].shape:
+            if x[-1].shape[:2] != x[0].shape[:2]:
                 raise DataError(f'{name}: {sizes(x[0].shape, x[-1].shape)} in example {row}')
     if all(each.ndim == 3 and each.shape[-1] in (1, 3) for each in x):
         channels = max(each.shape[-1] for each in x)
@@ -90,7 +90,9 @@ def _splits(source: str, folder: Path) -> Mapping[str, Any]:
     try:
         import datasets
     except ImportError as error:
-        raise DataError(f"{source}: expected the package datasets (the extra 'hf'), got {error}") from error
+        raise DataError(
+            f"{source}: expected the package datasets (the extra 'hf'), got {error}"
+        ) from error
     saved = any((folder / name).is_file() for name in ('dataset_dict.json', 'state.json'))
     read = datasets.load_from_disk if saved else datasets.load_dataset
     try:
@@ -100,7 +102,9 @@ def _splits(source: str, folder: Path) -> Mapping[str, Any]:
         splits = found if isinstance(found, Mapping) else {'train': found}
         return {name: _undecoded(datasets, split) for name, split in splits.items()}
     except Exception as error:  # of many kinds, by what is wrong
-        raise DataError(f'{source}: expected a folder of datasets or of parquet, got {error!r}') from error
+        raise DataError(
+            f'{source}: expected a folder of datasets or of parquet, got {error!r}'
+        ) from error
 
 
 def _undecoded(datasets: Any, split: Any) -> Any:

@@ -48,7 +48,7 @@ def samples(run: Run, n: int, seed: int = 0, y: int | str | None = None) -> Samp
     check_integers(1, n=n)
     check_seed(seed)
     key, (labels, columns) = jax.random.key(seed), spread(n, run.model.num_classes)
-    if y == 'data' and 'data' not in (run.config['classes'] or ()):
+    if y == 'data' and 'data' not in (run.config.get('classes') or ()):
         labels, columns = _as_in_data(run, n, stream(key, 'labels')), None
     elif y is not None:
         labels, columns = _labels(run, y, n, labels), None
@@ -96,7 +96,7 @@ def _labels(
     """n times the class y, or else other labels."""
     if y is None:
         return otherwise
-    num_classes, names = run.model.num_classes, run.config['classes'] or []
+    num_classes, names = run.model.num_classes, run.config.get('classes') or []
     number = names.index(y) if y in names else int(y) if str(y).isdecimal() else -1
     if num_classes is None or not 0 <= number < num_classes:
         known = 'a model without classes' if num_classes is None else f'[0, {num_classes})'
@@ -148,7 +148,8 @@ def interpolations(
       rows: number of pairs, >= 1.
       columns: images from one end to the other, >= 2.
       seed: of the latents.
-      y: the class of all, by its number or name; None takes a conditional model's classes in turn, one a row.
+      y: the class of all, by its number or name; None takes a conditional model's
+        classes in turn, one a row.
 
     Raises:
       RunError: too few rows or columns, a seed or a class that there is not, or a model that has

@@ -39,7 +39,9 @@ def photographs(dataset: Dataset) -> bool:
     return greys(dataset) > _BINARY
 
 
-def plan(config: Config, state: State, trained: Dataset, held_out: Dataset, pace: Pace) -> list[str]:
+def plan(
+    config: Config, state: State, trained: Dataset, held_out: Dataset, pace: Pace
+) -> list[str]:
     """What a training will do, a line each.
 
     Args:
@@ -96,14 +98,21 @@ def warnings(
         *_of_batch_norm(o, state, batch),
         *_of_objectives(o),
         *_of_patience(o, pace),
-        (_part(o, 'dropout=1.0') or _part(o, 'dropout=1'), 'a dropout of 1 leaves nothing to learn by'),
+        (
+            _part(o, 'dropout=1.0') or _part(o, 'dropout=1'),
+            'a dropout of 1 leaves nothing to learn by',
+        ),
     ]
     return [text for so, text in known if so]
 
 
 def _part(options: Config, text: str) -> bool:
     """Whether an option, or a part among several, says so."""
-    told = [str(part) for value in options.values() for part in (value if isinstance(value, list) else [value])]
+    told = [
+        str(part)
+        for value in options.values()
+        for part in (value if isinstance(value, list) else [value])
+    ]
     return any(text in part.replace(':', ',').split(',') for part in told)
 
 
@@ -121,7 +130,7 @@ def _of_data(o: Config, trained: Dataset, batch: int, num_classes: int | None) -
         (
             likelihood.startswith(('discretized_logistic', 'gaussian', 'learned_gaussian'))
             and greys(trained) < 0.05,
-            f'{grey}: densities of images in black and white grow without bound, bernoulli fits them',
+            f'{grey}: densities of images in black and white have no bound, bernoulli fits them',
         ),
         (
             likelihood in ('gaussian', 'gaussian:scale=1.0'),
@@ -130,7 +139,7 @@ def _of_data(o: Config, trained: Dataset, batch: int, num_classes: int | None) -
         ),
         (
             num_classes is None and count > 1,
-            f'the labels of {count} classes{names} are not used: num_classes={count} trains with them',
+            f'the labels of {count} classes{names} are not used: num_classes={count} uses them',
         ),
         (
             batch > trained.size,

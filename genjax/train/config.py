@@ -20,7 +20,8 @@ REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # So may what it is computed by, which is on record.
 STACKS = 'stacks'
 _PLACES = (
-    'source', 'image_size', 'held_out_source', 'reading', 'classes', 'counts', 'notes', 'left_out', STACKS,
+    'source', 'image_size', 'held_out_source', 'reading', 'classes', 'counts', 'notes', 'left_out',
+    STACKS,
 )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from genjax.train.advice import greys, photographs
 from genjax.train.config import REFUSALS, Config, build, describe_options, options_of
 from genjax.train.errors import RunError
 
-
 # Where held-out data are that the makers of the data keep apart.
 APART = 'apart'
 
@@ -136,7 +135,8 @@ def like(dataset: Dataset, other: Dataset | None) -> Any:
             f'expected held-out images {dataset.image_shape} like those of {dataset.name}, got '
             f'{other.image_shape} in {other.name}'
         )
-    if None in (dataset.classes or other.classes, other.y, dataset.y):
+    named = dataset.classes or other.classes
+    if named is None or other.y is None or dataset.y is None:
         return other
     known = dataset.classes or tuple(map(str, range(dataset.num_classes or 0)))
     theirs = other.classes or tuple(map(str, range(other.num_classes or 0)))

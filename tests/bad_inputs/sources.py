@@ -15,11 +15,14 @@ import pytest
 from genjax import data
 
 FORMS = (
-    "expected 'digits', 'tfds:NAME', a folder of images, a .npz file with 'x', an MNIST idx file, "
-    "a folder with the MNIST idx files, a dict {'x': images, 'y': labels}, an array or a Dataset; "
+    "expected 'digits', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a .npz or .npy "
+    "file, an MNIST idx file, a folder with the MNIST idx files, a dict {'x': images, 'y': "
+    'labels}, an array, a sequence of examples or a Dataset; '
 )
 SHAPES = 'array: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, got '
-LABELS = 'array: expected integer labels [4], got '
+LABELS = 'array: expected a class for each of 4 images, [4] or one-hot, got '
+MANY = ', which has more than one class in a row: choose one column'
+ROWS = '; x.reshape(-1, h, w) makes images of rows'
 FLOATS = 'array: expected float images in [-1, 1], got values in '
 SIZE = 'expected image_size to be an integer in [1, 16384], got '
 IMAGES = np.zeros((4, 5, 5, 1), np.uint8)
@@ -41,22 +44,70 @@ def arrays(x, y=None):
 
 ARRAYS = {
     'a list': (arrays([[0]]), 'array: expected an array of images, got list'),
-    'rank 2': (arrays(np.zeros((4, 5), np.uint8)), SHAPES + '(4, 5)'),
+    'rank 2': (arrays(np.zeros((4, 5), np.uint8)), SHAPES + '(4, 5)' + ROWS),
     'two channels': (arrays(np.zeros((4, 5, 5, 2), np.uint8)), SHAPES + '(4, 5, 5, 2)'),
-    'alpha': (arrays(np.zeros((4, 5, 5, 4), np.uint8)), SHAPES + '(4, 5, 5, 4)'),
+    'alpha': (
+        arrays(np.zeros((4, 5, 5, 4), np.uint8)),
+        SHAPES + '(4, 5, 5, 4); x[..., :3] is without transparency',
+    ),
     'no images': (arrays(np.zeros((0, 5, 5, 1), np.uint8)), SHAPES + '(0, 5, 5, 1)'),
     'no pixels': (arrays(np.zeros((4, 0, 5), np.uint8)), SHAPES + '(4, 0, 5)'),
     **{
         f'{dtype} images': (
             arrays(IMAGES.astype(dtype)),
-            f'array: expected images of uint8 or float in [-1, 1], got {dtype}',
+            f'array: expected images of numbers, got {dtype}',
         )
-        for dtype in ('int64', 'bool', 'object', 'complex128')
+        for dtype in ('object', 'complex128')
     },
-    'above 1': (arrays(IMAGES + 255.0), FLOATS + '[255, 255]'),
-    'below -1': (arrays(IMAGES - 1.5), FLOATS + '[-1.5, -1.5]'),
-    'infinite': (arrays(IMAGES + np.inf), FLOATS + '[inf, inf]'),
-    'NaN': (arrays(NAN), 'array: expected images in [-1, 1], got NaN'),
+    **{
+        f'{dtype} images': (
+            arrays(IMAGES.astype(dtype) + np.dtype(dtype).type(add)),
+            'array: expected images of uint8, or other numbers and their range, got '
+            f'{dtype} in [{add}, {add}]: say --range {low} {high}, or value_range=({low}, {high})',
+        )
+        for dtype, add, low, high in (
+            ('int64', 0, 0, 255),
+            ('uint16', 3000, 0, 4095),
+            ('int16', -7, -7, -6),
+        )
+    },
+    'a picture': (
+        arrays(np.zeros((28, 30, 3), np.uint8)),
+        'array: expected images [n, h, w] or [n, h, w, c], got (28, 30, 3), which looks like one '
+        'picture: x[None] is a set of it alone',
+    ),
+    'in [0, 1]': (
+        arrays(np.linspace(0, 1, 100).reshape(4, 5, 5)),
+        FLOATS + '[0, 1], which look like [0, 1]: say --range 0 1, or value_range=(0, 1), or -1 1 '
+        'if they are',
+    ),
+    'above 1': (
+        arrays(IMAGES + 255.0),
+        FLOATS + '[255, 255], which look like [0, 255]: say --range 0 255, or value_range=(0, 255)',
+    ),
+    'below -1': (arrays(IMAGES - 1.5), FLOATS + '[-1.5, -1.5]: clip them, or say their range'),
+    'infinite': (arrays(IMAGES + np.inf), 'array: expected finite images, got NaN or infinity'),
+    'NaN': (arrays(NAN), 'array: expected finite images, got NaN or infinity'),
+    'a range of one value': (
+        lambda here: data.load(IMAGES, reading={'range': (3, 3)}),
+        'expected a range (low, high) with low < high, got (3, 3)',
+    ),
+    'an unknown option of reading': (
+        lambda here: data.load(IMAGES, reading={'fitt': 'pad'}),
+        "expected options of reading among (...), got ['fitt']",
+    ),
+    'another fit': (
+        lambda here: data.load(IMAGES, reading={'fit': 'squeeze'}),
+        "expected fit among ('crop', 'pad', 'stretch'), got 'squeeze'",
+    ),
+    'another ground': (
+        lambda here: data.load(IMAGES, reading={'ground': 'whitish'}),
+        "expected a ground such as 'white' or '#808080', got 'whitish'",
+    ),
+    'other keys': (
+        lambda here: data.load(IMAGES, reading={'keys': 'x=images'}),
+        "expected keys as images=NAME,labels=NAME, got 'x=images'",
+    ),
     'keys': (
         lambda here: data.load(jax.random.split(jax.random.key(0), 16).reshape(1, 4, 4)),
         'array: expected an array of images, got PRNGKeyArray: ...',
@@ -66,13 +117,11 @@ ARRAYS = {
         'array: expected an array of images, got Elsewhere: it is on another device',
     ),
     'labels short': (arrays(IMAGES, [0, 1]), LABELS + 'int64 (2,)'),
-    'labels float': (arrays(IMAGES, [0.0] * 4), LABELS + 'float64 (4,)'),
-    'labels one-hot': (arrays(IMAGES, np.eye(4, dtype=int)), LABELS + 'int64 (4, 4)'),
-    'labels bool': (arrays(IMAGES, [True] * 4), LABELS + 'bool (4,)'),
-    'labels of text': (arrays(IMAGES, [*'abcd']), LABELS + '<U1 (4,)'),
+    'labels float': (arrays(IMAGES, [0.5] * 4), LABELS + 'float64 (4,)'),
+    'labels of many': (arrays(IMAGES, np.ones((4, 4), int)), LABELS + 'int64 (4, 4)' + MANY),
     'labels ragged': (
         arrays(IMAGES, [[0], [1, 2], [0], [0]]),
-        LABELS + 'list: setting an array element...',
+        'array: expected a class for each of 4 images, got list: setting an array element...',
     ),
     'labels negative': (
         arrays(IMAGES, [0, -1, 2, 3]),
@@ -136,7 +185,7 @@ SOURCES = {
     ),
     'a bad dataset': (
         loads(data.Dataset(IMAGES[0, 0], None, 'mine')),
-        SHAPES.replace('array', 'mine') + '(5, 1)',
+        SHAPES.replace('array', 'mine') + '(5, 1)' + ROWS,
     ),
     'too few class names': (
         loads(data.Dataset(IMAGES, np.arange(4, dtype=np.int32), 'mine', ('cat', 'dog'))),
@@ -160,18 +209,18 @@ SOURCES = {
 }
 
 
-def file(name, content):
+def file(name, content, reading=None):
     def act(here):
         (here / name).write_bytes(content)
-        data.load(here / name)
+        data.load(here / name, reading=reading or {})
 
     return act
 
 
-def npz(**arrays):
+def npz(reading=None, **arrays):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    return file('a.npz', buffer.getvalue())
+    return file('a.npz', buffer.getvalue(), reading)
 
 
 def npy(shape, content):
@@ -206,7 +255,24 @@ FILES = {
     'no zip': (file('a.npz', b'no zip'), WHOLE + "BadZipFile('File is not a zip file')"),
     'a cut zip': (file('a.npz', npy((4, 5, 5), bytes(100))[:-30]), WHOLE + "BadZipFile('...')"),
     'no npy': (file('a.npz', npy((4, 5, 5), b'').replace(b'NUMPY', b'numpy')), WHOLE + '...'),
-    'no x in it': (npz(images=IMAGES), "HERE/a.npz: expected the keys ['x'], got ['images']"),
+    'no images in it': (
+        npz(y=[0, 1], names=['a', 'b']),
+        "HERE/a.npz: expected an array 'x' of images, or one alone, got y [2], names [2]: say "
+        'which by --keys images=NAME,labels=NAME',
+    ),
+    'many images in it': (
+        npz(a=IMAGES, b=IMAGES[..., 0]),
+        "HERE/a.npz: expected an array 'x' of images, or one alone, got a [4, 5, 5, 1], "
+        'b [4, 5, 5]: say which by --keys images=NAME,labels=NAME',
+    ),
+    'a missing key': (
+        npz({'keys': 'images=z'}, x=IMAGES),
+        "HERE/a.npz: expected the keys ['z'], got ['x']",
+    ),
+    'a damaged npy': (
+        file('a.npy', b'x' * 99),
+        'HERE/a.npy: expected a whole .npy file of numbers, got ValueError(...)',
+    ),
     'objects': (
         npz(x=np.array([IMAGES, None], object)),
         "HERE/a.npz: expected an array of numbers, got objects in 'x'",
@@ -266,7 +332,8 @@ FILES = {
     ),
     'other idx labels': (
         idx_labels,
-        'train-images-idx3-ubyte: expected integer labels [4], got uint8 (3,)',
+        'train-images-idx3-ubyte: expected a class for each of 4 images, [4] or one-hot, got '
+        'uint8 (3,)',
     ),
     'no idx labels': (
         lambda here: idx_labels(here, 'labels'),
@@ -281,8 +348,25 @@ FILES = {
     **{
         name: (
             file(name, b''),
-            f'HERE/{name}: expected a folder of images, got an archive: unpack it first',
+            f'HERE/{name}: expected a folder of images, or a .zip or .tar of one that is read in '
+            'place, got a packed archive: unpack it first',
         )
-        for name in ('a.zip', 'a.tar', 'a.tar.gz', 'a.TGZ')
+        for name in ('a.tar.gz', 'a.TGZ', 'a.rar')
+    },
+    **{
+        name: (file(name, b''), f"{FORMS}got 'HERE/{name}', which is {what}: ...{hint}...")
+        for name, what, hint in (
+            ('a.h5', 'an HDF5 file', 'h5py'),
+            ('a.csv', 'a table', 'pandas'),
+            ('a.pkl', 'a pickle', 'runs code'),
+            ('a.pt', "a file of PyTorch's", 'numpy()'),
+            ('a.tiff', 'a TIFF image', 'PNG'),
+            ('a.mat', "a file of MATLAB's", 'scipy.io.loadmat'),
+            ('a.dcm', 'a DICOM image', 'pydicom'),
+            ('a.parquet', 'a table', 'hf:FOLDER'),
+            ('a.PNG', 'a single picture', 'give the folder'),
+            ('a.mp4', 'a video', 'PNG files'),
+            ('a.tfrecord', 'TFRecords', 'tfds:NAME'),
+        )
     },
 }
