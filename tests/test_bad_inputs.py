@@ -117,6 +117,41 @@ def test_a_batch_that_is_too_large_for_the_memory(at, monkeypatch):
     assert_refused(RunError, go_on, message, at)
 
 
+EXHAUSTED = {
+    'of a device': (
+        jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of memory of 9 bytes.\nBuffers: 1'),
+        'RESOURCE_EXHAUSTED: Out of memory of 9 bytes.',
+    ),
+    'of a device that another process holds': (
+        RuntimeError("Unable to initialize backend 'cuda': INTERNAL: CUDA_ERROR_OUT_OF_MEMORY"),
+        "Unable to initialize backend 'cuda': INTERNAL: CUDA_ERROR_OUT_OF_MEMORY",
+    ),
+    'of the host': (MemoryError('Unable to allocate 9 EiB'), 'Unable to allocate 9 EiB'),
+    'of the host, without a word': (MemoryError(), 'MemoryError'),
+}
+
+
+@pytest.mark.parametrize(('error', 'told'), EXHAUSTED.values(), ids=EXHAUSTED)
+def test_memory_that_ends(at, monkeypatch, capsys, error, told):
+    """While a checkpoint is read, which is then not called damaged, or data are."""
+
+    def exhausted(*args):
+        raise error
+
+    monkeypatch.setattr('genjax.train.checkpoint._digest', exhausted)
+    monkeypatch.setattr('genjax.data.inspect', exhausted)
+    out = ['--out', str(at.here / 'x.png')]
+    drawn = [[name, str(at.run), *out] for name in ('sample', 'reconstruct', 'interpolate')]
+    others = [['evaluate', str(at.run)], ['export', str(at.run), '--out', str(at.here / 'model')]]
+    for words in (*drawn, *others, ['data', 'inspect', 'digits']):
+        assert main(words) == 2
+        assert capsys.readouterr().err == (
+            'genjax: expected images that fit into memory (fewer at once: n, rows, columns; or '
+            f'JAX_PLATFORMS=cpu, where another process holds the device), got {told}\n'
+        )
+    assert not list(at.here.iterdir())
+
+
 @pytest.mark.parametrize('damage', HARMLESS.values(), ids=HARMLESS)
 def test_what_does_no_harm(at, damage):
     damage(at.run)
