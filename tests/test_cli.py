@@ -210,15 +210,13 @@ def start(words):
 
 
 # Imported first, amid, and last before the command is read; then by a training.
-@pytest.mark.parametrize(
-    'module', ['errno', 'jax._src.core', 'genjax.commands', 'orbax.checkpoint']
-)
+@pytest.mark.parametrize('module', ['jax.version', 'genjax.commands', 'orbax.checkpoint'])
 def test_it_can_be_interrupted_from_the_first_moment(module, source, tmp_path):
     """Libraries lose a KeyboardInterrupt, and training would go on."""
     words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source]
     words += ['--batch-size', '4', '--steps', '1000000', '--run', str(tmp_path / 'run')]
     with start(words) as process:
-        assert any(line.split()[-1] == module for line in process.stderr)
+        assert any(line.split()[-1:] == [module] for line in process.stderr)
         process.send_signal(signal.SIGINT)
         *_, last = process.stderr.read().splitlines()
     assert process.returncode == 130

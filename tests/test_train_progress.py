@@ -2,7 +2,7 @@
 
 import io
 import sys
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,8 +18,8 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """A clock that stands until it is moved."""
     now = [0.0]
-    for name in ('time', 'monotonic'):
-        monkeypatch.setattr(time, name, lambda: now[0])
+    monkeypatch.setattr('tqdm.std.time', lambda: now[0])
+    monkeypatch.setattr('genjax.train.progress.time', SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
