@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -39,7 +40,7 @@ class _Output(io.FileIO):
             return memoryview(data).nbytes
 
 
-def _outliving(stream: io.TextIOWrapper | None, number: int) -> io.TextIOWrapper:
+def _outliving(stream: Any, number: int) -> io.TextIOWrapper:
     """Standard output or error, for a process that goes on without its reader."""
     if stream is None:  # It was closed from the first.
         return open(os.devnull, 'w')

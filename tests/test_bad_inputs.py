@@ -13,6 +13,7 @@ import pytest
 from genjax.cli import main
 from genjax.data import DataError
 from genjax.train import RunError, load, train
+from genjax.train.errors import within_memory
 from tests.bad_inputs.commands import COMMANDS
 from tests.bad_inputs.folders import DAMAGE, FULL, HARMLESS, UNWRITABLE, full
 from tests.bad_inputs.options import OPTIONS
@@ -132,11 +133,24 @@ EXHAUSTED = {
 
 
 @pytest.mark.parametrize(('error', 'told'), EXHAUSTED.values(), ids=EXHAUSTED)
-def test_memory_that_ends(at, monkeypatch, capsys, error, told):
+def test_memory_that_ends(error, told):
+    with pytest.raises(RunError) as caught, within_memory('a model that fits'):
+        raise error
+    assert str(caught.value) == f'expected a model that fits, got {told}'
+
+
+@pytest.mark.parametrize('error', [RuntimeError('the dimensions differ'), ValueError('of memory')])
+def test_what_is_not_of_memory_is_left(error):
+    with pytest.raises(type(error)) as caught, within_memory('a model that fits'):
+        raise error
+    assert caught.value is error
+
+
+def test_every_command_tells_that_memory_ends(at, monkeypatch, capsys):
     """While a checkpoint is read, which is then not called damaged, or data are."""
 
     def exhausted(*args):
-        raise error
+        raise MemoryError('Unable to allocate 9 EiB')
 
     monkeypatch.setattr('genjax.train.checkpoint._digest', exhausted)
     monkeypatch.setattr('genjax.data.inspect', exhausted)
@@ -147,7 +161,8 @@ def test_memory_that_ends(at, monkeypatch, capsys, error, told):
         assert main(words) == 2
         assert capsys.readouterr().err == (
             'genjax: expected images that fit into memory (fewer at once: n, rows, columns; or '
-            f'JAX_PLATFORMS=cpu, where another process holds the device), got {told}\n'
+            'JAX_PLATFORMS=cpu, where another process holds the device), got Unable to allocate '
+            '9 EiB\n'
         )
     assert not list(at.here.iterdir())
 

@@ -38,7 +38,8 @@ class Progress:
           record: of the dispatch.
           measured: with held-out figures.
         """
-        step, losses = record['step'], {k: v for k, v in record.items() if k.endswith('/loss')}
+        step = int(record['step'])
+        losses = {k: v for k, v in record.items() if k.endswith('/loss')}
         if self._timed is None:  # Before, the program was compiled.
             self._timed = step, time.monotonic()
             self.bar.initial = self.bar.n = self.bar.last_print_n = step
