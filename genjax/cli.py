@@ -20,10 +20,15 @@ from genjax.methods import methods, recipes
 from genjax.parts import arguments, describe, makers, parse, several, slot_of
 from genjax.train import Finished, RunError, train
 from genjax.train.config import options_of
-from genjax.train.errors import DivergedError
+from genjax.train.errors import DivergedError, within_memory
 
 # As shells count: what ends by a signal has 128 more than its number.
 INTERRUPTED, REFUSED, DIVERGED = 128, 2, 3
+# What a training asks for, it tells itself.
+_FITTING = (
+    'images that fit into memory (fewer at once: n, rows, columns; or JAX_PLATFORMS=cpu, where '
+    'another process holds the device)'
+)
 _NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
 
 
@@ -140,7 +145,8 @@ def main(args: Sequence[str] | None = None) -> int:
     own_process()
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
-        status = tyro.cli(_commands(), prog='genjax', args=args, config=config)
+        with within_memory(_FITTING):
+            status = tyro.cli(_commands(), prog='genjax', args=args, config=config)
     except (RunError, DataError, OSError) as error:
         print(f'genjax: {error}', file=sys.stderr)
         return DIVERGED if isinstance(error, DivergedError) else REFUSED

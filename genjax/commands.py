@@ -10,6 +10,7 @@ from genjax.data.reading import PLAIN, Reading
 from genjax.evaluation import evaluation, generated
 from genjax.exports.writer import PLATFORMS, Platform
 from genjax.exports.writer import export as write_export
+from genjax.machine import share_memory
 from genjax.train import Run, RunError, held_out, load
 from genjax.train.config import origin
 from genjax.train.errors import check_integers
@@ -184,8 +185,9 @@ def look_at_data(
 
 
 def _load(run: Path, step: str, out: Path | None = None) -> Run:
-    """A run, if images of it can be written there."""
+    """A run, if images of it can be written there; it may be in training on the same device."""
     _check(out)
+    share_memory()
     return load(run, int(step) if step.isdecimal() else step)
 
 

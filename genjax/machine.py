@@ -7,6 +7,7 @@ Nothing here is done by an import: the command line, the experiments and the tes
 import contextlib
 import ctypes
 import functools
+import os
 import platform
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def own_process() -> None:
     """Tunes the allocator and keeps compiled programs, for a process that does nothing else."""
     tune_allocator()
     cache_compilations()
+
+
+def share_memory() -> None:
+    """Has JAX take of a GPU's memory what it needs, not three quarters at once as it does.
+
+    For a process beside one that trains on the same device; to be called before the first array is
+    made. Whoever has set `XLA_PYTHON_CLIENT_PREALLOCATE` keeps it.
+    """
+    os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
 
 
 def tune_allocator() -> str:

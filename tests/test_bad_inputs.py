@@ -13,6 +13,7 @@ import pytest
 from genjax.cli import main
 from genjax.data import DataError
 from genjax.train import RunError, load, train
+from genjax.train.errors import within_memory
 from tests.bad_inputs.commands import COMMANDS
 from tests.bad_inputs.folders import DAMAGE, FULL, HARMLESS, UNWRITABLE, full
 from tests.bad_inputs.functions import FUNCTIONS
@@ -116,6 +117,55 @@ def test_a_batch_that_is_too_large_for_the_memory(at, monkeypatch):
         'microbatches), got RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.'
     )
     assert_refused(RunError, go_on, message, at)
+
+
+EXHAUSTED = {
+    'of a device': (
+        jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of memory of 9 bytes.\nBuffers: 1'),
+        'RESOURCE_EXHAUSTED: Out of memory of 9 bytes.',
+    ),
+    'of a device that another process holds': (
+        RuntimeError("Unable to initialize backend 'cuda': INTERNAL: CUDA_ERROR_OUT_OF_MEMORY"),
+        "Unable to initialize backend 'cuda': INTERNAL: CUDA_ERROR_OUT_OF_MEMORY",
+    ),
+    'of the host': (MemoryError('Unable to allocate 9 EiB'), 'Unable to allocate 9 EiB'),
+    'of the host, without a word': (MemoryError(), 'MemoryError'),
+}
+
+
+@pytest.mark.parametrize(('error', 'told'), EXHAUSTED.values(), ids=EXHAUSTED)
+def test_memory_that_ends(error, told):
+    with pytest.raises(RunError) as caught, within_memory('a model that fits'):
+        raise error
+    assert str(caught.value) == f'expected a model that fits, got {told}'
+
+
+@pytest.mark.parametrize('error', [RuntimeError('the dimensions differ'), ValueError('of memory')])
+def test_what_is_not_of_memory_is_left(error):
+    with pytest.raises(type(error)) as caught, within_memory('a model that fits'):
+        raise error
+    assert caught.value is error
+
+
+def test_every_command_tells_that_memory_ends(at, monkeypatch, capsys):
+    """While a checkpoint is read, which is then not called damaged, or data are."""
+
+    def exhausted(*args):
+        raise MemoryError('Unable to allocate 9 EiB')
+
+    monkeypatch.setattr('genjax.train.checkpoint._digest', exhausted)
+    monkeypatch.setattr('genjax.data.inspect', exhausted)
+    out = ['--out', str(at.here / 'x.png')]
+    drawn = [[name, str(at.run), *out] for name in ('sample', 'reconstruct', 'interpolate')]
+    others = [['evaluate', str(at.run)], ['export', str(at.run), '--out', str(at.here / 'model')]]
+    for words in (*drawn, *others, ['data', 'inspect', 'digits']):
+        assert main(words) == 2
+        assert capsys.readouterr().err == (
+            'genjax: expected images that fit into memory (fewer at once: n, rows, columns; or '
+            'JAX_PLATFORMS=cpu, where another process holds the device), got Unable to allocate '
+            '9 EiB\n'
+        )
+    assert not list(at.here.iterdir())
 
 
 @pytest.mark.parametrize('damage', HARMLESS.values(), ids=HARMLESS)

@@ -204,6 +204,30 @@ def wait_for(path, process):
         time.sleep(0.05)
 
 
+def start(words):
+    """The command as users start it, with SIGINT not ignored as in the background of a shell."""
+    command = [sys.executable, '-X', 'importtime', '-m', '_genjax', *words]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# Imported first, amid, and last before the command is read; then by a training.
+@pytest.mark.parametrize('module', ['jax.version', 'jax', 'orbax.checkpoint'])
+def test_it_can_be_interrupted_from_the_first_moment(module, source, tmp_path):
+    """Libraries lose a KeyboardInterrupt, and training would go on."""
+    words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source]
+    words += ['--batch-size', '4', '--steps', '1000000', '--run', str(tmp_path / 'run')]
+    with start(words) as process:
+        assert any(line.split()[-1:] == [module] for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        *_, last = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert last == 'genjax: interrupted'
+
+
 @pytest.mark.parametrize(
     ('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from genjax.data.errors import DataError
+from genjax.locks import held
 
 BLOCK = 32  # images; an interrupt waits for one in each thread
 # Of the host's memory: what takes no more is loaded.
@@ -82,9 +83,14 @@ def kept(
     Raises:
       DataError: the cache cannot be written or read.
     """
+
+    def wait(more):
+        place = folder.parent
+        print(f'{place}: waiting for another process that converts{more}', file=sys.stderr)
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.parent):
+        with held(folder.parent, wait):
             stored = _open(folder, shape)
             written, trusted = _written(folder)
             hashes, bad = written, Unreadable()
@@ -102,22 +108,6 @@ def kept(
             return Kept(images, bad, *(_hash(each)[:16] for each in told))
     except OSError as error:
         raise DataError(f'{folder}: expected a cache to read and write, got {error}') from error
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / '.lock')
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f'{folder}: waiting for another process that converts', file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open(folder: Path, shape: Callable[[], Shape]) -> np.memmap:

@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding
 from genjax import parallel
 from genjax.core import State
 from genjax.train.config import Config, differences, without_places
-from genjax.train.errors import RunError
+from genjax.train.errors import RunError, exhausted
 from genjax.train.older import places, upgraded
 
 T = TypeVar('T')
@@ -254,6 +254,8 @@ class Checkpoints:
         try:
             yield
         except Exception as error:  # Orbax raises errors of many kinds for a damaged file.
+            if exhausted(error):  # The file is whole.
+                raise
             others = [other for other in self.steps() if other != step]
             hint = f'; remove it to go on from {others[-1]}' if others else ''
             raise RunError(f'checkpoint {step} cannot be read{hint}: {error}') from error

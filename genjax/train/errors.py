@@ -1,8 +1,14 @@
 """What can be wrong with a run."""
 
+import contextlib
 import operator
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+
+# Of XLA, CUDA and cuDNN, each by its own words.
+_EXHAUSTED = re.compile('RESOURCE_EXHAUSTED|ALLOC_FAILED|bad_alloc|(?i:out.of.memory)')
 
 
 class RunError(ValueError):
@@ -11,6 +17,36 @@ class RunError(ValueError):
 
 class DivergedError(RunError):
     """A training that no longer moves, since its updates are not finite; the message says where."""
+
+
+def exhausted(error: BaseException) -> bool:
+    """Whether an error says that memory has ended, that of the host or that of a device.
+
+    Args:
+      error: of NumPy or JAX.
+    """
+    told = isinstance(error, RuntimeError) and _EXHAUSTED.search(str(error))
+    return isinstance(error, MemoryError) or bool(told)
+
+
+@contextlib.contextmanager
+def within_memory(wanted: str) -> Iterator[None]:
+    """Says in a sentence that memory has ended.
+
+    Args:
+      wanted: what is to fit into it, and what to do where it does not.
+
+    Raises:
+      RunError: it has.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not exhausted(error):
+            raise
+        # XLA tells of all its buffers below.
+        told = str(error).partition('\n')[0] or type(error).__name__
+        raise RunError(f'expected {wanted}, got {told}') from error
 
 
 def check_integers(least: int, **values: int) -> None:

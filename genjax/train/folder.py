@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from genjax.locks import held
 from genjax.train.config import STACKS, Config, describe_options, differences, without_places
 from genjax.train.errors import RunError
 from genjax.train.older import upgraded
@@ -31,7 +32,7 @@ _KEYS = {
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Makes a folder, and holds it; the lock goes with the process, however that ends.
+    """Makes a folder, and holds it.
 
     Args:
       folder: of the run.
@@ -39,14 +40,13 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
       RunError: another process holds it.
     """
-    from filelock import FileLock, Timeout
+
+    def refuse(more):
+        raise RunError(f'{folder} is in use by another process{more}') from None
 
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / '.lock', timeout=0):
-            yield
-    except Timeout:
-        raise RunError(f'{folder} is in use by another process') from None
+    with held(folder, refuse):
+        yield
 
 
 def read(folder: Path) -> Config | None:

@@ -85,7 +85,8 @@ class Recorder:
             for step, picture in _pictures(folder / name):
                 if step > start:
                     picture.unlink()
-        self.log, self.progress = Log(folder, start), Progress(start, pace.steps)
+        self.log = Log(folder, start)
+        self.progress = Progress(start, pace.steps, *self.log.records[-1:])
         self.early, self._drawn = self._early(), time.monotonic()
 
     def look(self, step: int, state: State) -> Callable[[], None]:

@@ -17,7 +17,7 @@ from genjax.data.reading import PLAIN, Reading, checked
 from genjax.train import measures, processes
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, origin, without_places
-from genjax.train.errors import RunError, check_integers, check_seed, located
+from genjax.train.errors import RunError, check_integers, check_seed, located, within_memory
 from genjax.train.folder import CONFIG, agree, locked, read
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
@@ -28,6 +28,7 @@ from genjax.train.recorder import Recorder
 from genjax.train.views import view
 
 _CHECKPOINTS = 'checkpoints'
+_FITTING = 'a model and a batch that fit into memory (a smaller batch_size, or more microbatches)'
 
 
 class Run(NamedTuple):
@@ -183,16 +184,10 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
 def _explained(folder: Path) -> Iterator[None]:
     """Says in a sentence what disks and devices have too little of."""
     try:
-        yield
+        with within_memory(_FITTING):
+            yield
     except OSError as error:
         raise RunError(f'{folder}: expected a folder to write to, got {error}') from error
-    except jax.errors.JaxRuntimeError as error:
-        if 'RESOURCE_EXHAUSTED' not in str(error):
-            raise
-        raise RunError(
-            'expected a model and a batch that fit into memory (a smaller batch_size, or more '
-            f'microbatches), got {error}'
-        ) from error
 
 
 def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dataset]:

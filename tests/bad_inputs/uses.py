@@ -3,9 +3,12 @@
 In a message, `...` stands for anything, HERE for an empty folder and RUN for the run's.
 """
 
+import errno
+
 import jax
 import numpy as np
-from filelock import FileLock
+import pytest
+from filelock import FileLock, SoftFileLock
 
 from genjax import data, export, gan, load, load_exported
 from genjax.evaluation import generated
@@ -16,6 +19,16 @@ from tests.bad_inputs.place import DATA, go_on
 def locked(at):
     with FileLock(at.run / '.lock'):
         go_on(at)
+
+
+def without_flock(at):
+    with pytest.MonkeyPatch.context() as patch, SoftFileLock(at.run / '.lock.held'):
+        patch.setattr('fcntl.flock', no_flock)
+        go_on(at)
+
+
+def no_flock(file, how):
+    raise OSError(errno.ENOLCK, 'No locks available')
 
 
 def something_else(at):
@@ -63,6 +76,11 @@ KNOWN = "RUN: expected a checkpoint among ['latest', 'best', 1, 2], got "
 NO_RUN = 'expected a run in HERE, got a folder without config.json, or none'
 USES = {
     'a run that is in use': (locked, 'RUN is in use by another process'),
+    'a run that is in use, on a file system without flock': (
+        without_flock,
+        'RUN is in use by another process; where there is none, one that was killed left '
+        'RUN/.lock.held: remove it',
+    ),
     'a folder of something else': (
         something_else,
         "HERE: expected an empty folder or a run, got ['thesis.tex']",
