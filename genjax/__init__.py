@@ -1,5 +1,9 @@
 """GANs and VAEs as pure functions in JAX."""
 
+from genjax import process  # First, since what follows takes seconds.
+
+# isort: split
+
 from genjax import (
     augment,
     data,
@@ -48,6 +52,7 @@ __all__ = [
     'optim',
     'parallel',
     'plots',
+    'process',
     'random',
     'train',
     'vae',

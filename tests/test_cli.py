@@ -206,7 +206,7 @@ def wait_for(path, process):
 
 def start(words):
     """The command as users start it, with SIGINT not ignored as in the background of a shell."""
-    command = [sys.executable, '-X', 'importtime', '-m', '_genjax', *words]
+    command = [sys.executable, '-X', 'importtime', '-m', 'genjax.cli', *words]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

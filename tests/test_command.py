@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from _genjax import _outliving
 from genjax.machine import share_memory
+from genjax.process import _outliving
 
 PREALLOCATE = 'XLA_PYTHON_CLIENT_PREALLOCATE'
 
@@ -50,8 +50,7 @@ def test_a_full_disk_is_told():
 PROCESS = """
 import os, sys
 from jax._src import xla_bridge
-import _genjax
-from genjax import cli, commands
+from genjax import cli, commands, process
 
 def load(run, step):
     started = xla_bridge.backends_are_initialized()
@@ -60,8 +59,9 @@ def load(run, step):
 
 commands.load = load
 cli.main(['sample', 'run', '--out', 'x.png'])
+process.begin()
 sys.argv = ['genjax', 'recipes']
-sys.exit(_genjax.main())
+sys.exit(cli.main())
 """
 
 

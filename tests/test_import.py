@@ -14,7 +14,7 @@ import genjax
 ROOT = Path(genjax.__file__).parent
 # From the bottom up: a room may import those before it, and itself.
 ORDER = [
-    {'locks', 'machine', 'meshes', 'parts', 'random'},
+    {'locks', 'machine', 'meshes', 'parts', 'process', 'random'},
     {'parallel'},
     {'core'},
     {'nn', 'precision'},

@@ -1,13 +1,11 @@
-"""The command `genjax` as a process: what it needs before its imports, which take seconds.
-
-It lies beside the package, since to import a part of that is to import all of it.
-"""
+"""The command `genjax` as a process: what it needs before the imports, which take seconds."""
 
 import errno
 import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -53,19 +51,18 @@ def _outliving(stream: Any, number: int) -> io.TextIOWrapper:
     )
 
 
-def main() -> int:
-    """Runs the command, to be interrupted from the first moment.
-
-    Returns:
-      The exit status, as `genjax.cli.main` gives it.
-    """
+def begin() -> None:
+    """Makes this process one of the command, to be interrupted from the first moment."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Under nohup it is ignored.
         signal.signal(signal.SIGINT, leave)
     sys.stdout, sys.stderr = _outliving(sys.stdout, 1), _outliving(sys.stderr, 2)
-    from genjax import cli
-
-    return cli.main()
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+def _is_command() -> bool:
+    """Whether this process is `genjax ...`, or `python -m genjax.cli ...`."""
+    started = zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+    return Path(sys.argv[0]).stem == 'genjax' or ('-m', 'genjax.cli') in started
+
+
+if _is_command():
+    begin()
