@@ -15,7 +15,7 @@ from filelock import FileLock
 from PIL import Image
 
 from genjax import data
-from genjax.data import DataError, cache
+from genjax.data import DataError, cache, trees
 from genjax.train import held_out, load, train
 
 N, BLOCK = 60, 8

@@ -103,7 +103,7 @@ def test_columns_of_a_grid_are_classes():
     labels, columns = spread(64, 10)
     assert (set(labels[:60].reshape(6, columns)[:, 3].tolist()), columns) == ({3}, 10)
     labels, columns = spread(16, 1000)
-    assert (labels[[0, 1, -1]].tolist(), columns) == ([0, 62, 937], None)
+    assert (labels[np.array([0, 1, -1])].tolist(), columns) == ([0, 62, 937], None)
 
 
 def bounds(*values):

@@ -83,11 +83,11 @@ def load(
 
     Args:
       source: `'digits'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; `'hf:FOLDER'`; the path of a folder
-        of images, or of a .zip or .tar of one, of a .npz or .npy file, of an idx file of images, or
-        of a folder with MNIST's idx files (its training set); a dict with `x` and perhaps `y`; an
-        array of images; anything with `len` and `[i]` that gives an image, a pair of an image and a
-        class, or a dict of both; or a Dataset. See `from_folder`, `from_tfds`, and `from_arrays` for what
-        arrays may be.
+        of images, or of a .zip or .tar of one, of a .npz or .npy file, of an idx file of images,
+        or of a folder with MNIST's idx files (its training set); a dict with `x` and perhaps `y`;
+        an array of images; anything with `len` and `[i]` that gives an image, a pair of an image
+        and a class, or a dict of both; or a Dataset. See `from_folder`, `from_tfds`, and
+        `from_arrays` for what arrays may be.
       image_size: height and width of the dataset, to which images are scaled and cropped as in
         `from_folder`; None leaves them as they are.
       reading: how files and arrays become images, or a dict of what is not at its default.
