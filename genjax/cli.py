@@ -24,6 +24,12 @@ from genjax.train.errors import DivergedError
 
 # As shells count: what ends by a signal has 128 more than its number.
 INTERRUPTED, REFUSED, DIVERGED = 128, 2, 3
+# How options of `train` are written that take more in Python.
+_WORDS = {
+    'data': str,
+    'run': Path,
+    'start_from': Annotated[str | None, tyro.conf.arg(name='from')],
+}
 _NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
 
 
@@ -90,7 +96,7 @@ def _training(recipe: Callable) -> Callable[..., int]:
     others = [*common.values(), *hosts.values()]
     parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    types = {p.name: _written(p.annotation) for p in parameters} | {'data': str, 'run': Path}
+    types = {p.name: _written(p.annotation) for p in parameters} | _WORDS
     about = (inspect.getdoc(recipe) or '').partition('Args:\n')[0]
     described = {**arguments(train), **arguments(parallel.join), **arguments(recipe)}
     lines = '\n'.join(described[p.name] for p in parameters if p.name in described)

@@ -187,7 +187,8 @@ def test_every_option_has_a_word_of_help(name, capsys):
     for option in common | set(options_of(recipes()[name])):
         described = inspect.getdoc(recipes()[name]) + inspect.getdoc(train)
         (line,) = {s for s in described.splitlines() if s.startswith(f'  {option}:')}
-        assert f'--{option.replace("_", "-")}' in words
+        written = {'start_from': 'from'}.get(option, option.replace('_', '-'))
+        assert f'--{written} ' in words
         assert ' '.join(line.split()[1:6]) in words
 
 
