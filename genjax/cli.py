@@ -29,6 +29,12 @@ _FITTING = (
     'images that fit into memory (fewer at once: n, rows, columns; or JAX_PLATFORMS=cpu, where '
     'another process holds the device)'
 )
+# How options of `train` are written that take more in Python.
+_WORDS = {
+    'data': str,
+    'run': Path,
+    'start_from': Annotated[str | None, tyro.conf.arg(name='from')],
+}
 _NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
 
 
@@ -95,7 +101,7 @@ def _training(recipe: Callable) -> Callable[..., int]:
     others = [*common.values(), *hosts.values()]
     parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    types = {p.name: _written(p.annotation) for p in parameters} | {'data': str, 'run': Path}
+    types = {p.name: _written(p.annotation) for p in parameters} | _WORDS
     if 'num_classes' in types:
         types['num_classes'] = int | Literal['auto'] | None
     about = (inspect.getdoc(recipe) or '').partition('Args:\n')[0]

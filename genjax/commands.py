@@ -21,7 +21,7 @@ RunFolder = Annotated[Positional[Path], arg(help='folder of the run.')]
 Out = Annotated[Path, arg(help='a .png file for a grid, or a .npz file.')]
 Data = Annotated[str | None, arg(help='where the data are, if they have moved.')]
 Step = Annotated[
-    str, arg(help='of a checkpoint, or latest, or best by the held-out bound of a VAE.')
+    str, arg(help='of a checkpoint, or latest, or best by --monitor or the bound of a VAE.')
 ]
 Provenance = Annotated[bool, arg(help='a .png file says in text chunks which model made it.')]
 

@@ -166,6 +166,17 @@ def test_a_misspelt_part_is_refused_with_the_nearest_name(words, message, capsys
     assert message in ' '.join(capsys.readouterr().err.replace('│', ' ').split())
 
 
+def test_a_run_is_started_from_another_and_changed_by_words(runs, source, tmp_path, capsys):
+    words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source, *TRAIN]
+    words += ['--run', str(tmp_path / 'run'), '--from', f'{runs / "vae"}:4']
+    assert main(words) == 0
+    assert f'genjax: started from {runs / "vae"}:4, step 4' in capsys.readouterr().err
+    assert main([*words, '--learning-rate', '0.01']) == 2
+    assert 'say --change to change that from here on' in capsys.readouterr().err
+    assert main([*words, '--learning-rate', '0.01', '--change']) == 0
+    assert 'changed at step 4: options.learning_rate 0.001 -> 0.01' in capsys.readouterr().err
+
+
 def test_how_training_ended_is_said_beside_the_folder(source, tmp_path, capsys):
     words = ['train', 'vae', '--hidden', '4', '--latent-dim', '2', '--data', source, *TRAIN]
     words += ['--run', str(tmp_path / 'run'), '--learning-rate', '0', '--eval-every', '2']
@@ -192,7 +203,8 @@ def test_every_option_has_a_word_of_help(name, capsys):
     for option in common | set(options_of(recipes()[name])):
         described = '\n'.join(map(inspect.getdoc, (recipes()[name], train, Reading)))
         (line,) = {s for s in described.splitlines() if s.startswith(f'  {option}:')}
-        assert f'--{option.replace("_", "-")}' in words
+        written = {'start_from': 'from'}.get(option, option.replace('_', '-'))
+        assert f'--{written}' in words
         assert ' '.join(line.split()[1:6]) in words
 
 

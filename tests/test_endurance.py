@@ -9,6 +9,7 @@ import pytest
 from experiments.endurance import Case, differences, reach, write_images
 from genjax.cli import main
 from genjax.train import Checkpoints
+from genjax.train.pace import Ranking
 from tests.toys import regression
 
 
@@ -31,8 +32,8 @@ def test_a_checkpoint_that_was_removed_in_half_goes_when_training_goes_on(tmp_pa
     state = regression().init(jax.random.key(0))
     with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
         for step in (1, 2):
-            checkpoints.save(step, state, monitor=step)
+            checkpoints.save(step, state, Ranking('figure', step))
     shutil.copytree(tmp_path / '1', tmp_path / '0')
     shutil.rmtree(tmp_path / '0' / gone)
-    Checkpoints(tmp_path).close()
+    Checkpoints(tmp_path, keep_every=100).close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ['1', '2']

@@ -269,7 +269,7 @@ def bomb(path):
 @pytest.mark.parametrize(
     ('name', 'write', 'message'),
     [
-        ('none.npz', lambda path: None, 'expected a file of weights, .safetensors or .npz, got '),
+        ('none.npz', lambda path: None, 'none.npz: expected a file of weights, which is not there'),
         ('folder.npz', lambda path: path.mkdir(), 'expected a file of weights, '),
         ('weights.pth', lambda path: path.write_bytes(b'x'), 'expected a file of weights, '),
         ('a.safetensors', lambda path: path.write_bytes(b'x' * 99), ': expected the weights of '),

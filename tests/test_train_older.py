@@ -19,7 +19,8 @@ import genjax
 from genjax.evaluation import samples
 from genjax.gan.penalties import TermLike
 from genjax.train import RunError, load, train
-from genjax.train.older import places, upgraded
+from genjax.train.config import upgraded
+from genjax.train.leaves import places
 from tests.contracts.subject import plain
 
 FOLDER = Path(__file__).parent / 'old_runs'

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from genjax.train.progress import Progress
+from genjax.train.logs import Progress
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ def clock(monkeypatch):
     """A clock that stands until it is moved."""
     now = [0.0]
     monkeypatch.setattr('tqdm.std.time', lambda: now[0])
-    monkeypatch.setattr('genjax.train.progress.time', SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr('genjax.train.logs.time', SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

@@ -11,7 +11,7 @@ import pytest
 from genjax import data, gan, vae
 from genjax.random import stream
 from genjax.train import view
-from genjax.train.views import gan_should_stop, spread, vae_should_stop
+from genjax.train.views import Monitor, gan_should_stop, spread, stalled
 
 
 @pytest.fixture(scope='module')
@@ -121,7 +121,14 @@ def bounds(*values):
     ],
 )
 def test_a_vae_stops_where_its_held_out_bound_rises_no_more(records, stops):
-    assert vae_should_stop(records, patience=2) is stops
+    assert stalled(Monitor('heldout/elbo'), records, patience=2) is stops
+
+
+def test_a_figure_of_which_less_is_better_is_judged_so():
+    distance = Monitor('heldout/elbo', -1)
+    assert stalled(distance, bounds(1.0, 2.0, 1.0), patience=2)
+    assert not stalled(distance, bounds(3.0, 2.0, 1.0), patience=2)
+    assert distance({'heldout/elbo': math.nan}) == -math.inf
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ def _check_batch_size(batch_size: int) -> None:
 
 
 def batches(
-    dataset: Dataset, batch_size: int, seed: int, start_step: int, steps: int
+    dataset: Dataset, batch_size: int, seed: int, start_step: int, steps: int, offset: int = 0
 ) -> dict[str, np.ndarray]:
     """The batches of steps `start_step ... start_step + steps - 1`, stacked for one scan.
 
-    Step t sees positions `t batch_size ... (t + 1) batch_size - 1` of `indices`. Batches straddle
-    epochs: none is short, and one may be larger than the dataset.
+    Step t sees the `batch_size` positions of `indices` from `t batch_size + offset` on. Batches
+    straddle epochs: none is short, and one may be larger than the dataset.
 
     Args:
       dataset: the examples.
@@ -33,6 +33,7 @@ def batches(
       seed: of the order, in [0, 2^64).
       start_step: first step, >= 0.
       steps: how many, >= 0.
+      offset: by which all positions are moved, where batches had another size or data.
 
     Returns:
       `x` uint8 `[steps, batch_size, h, w, c]`, and `y` int32 `[steps, batch_size]` where the
@@ -41,12 +42,13 @@ def batches(
     Raises:
       ValueError: an argument out of its range.
     """
-    return _take(dataset, _rows(dataset, batch_size, seed, start_step, steps))
+    return _take(dataset, _rows(dataset, batch_size, seed, start_step, steps, offset))
 
 
-def _rows(dataset, batch_size, seed, start_step, steps):
+def _rows(dataset, batch_size, seed, start_step, steps, offset):
     _check_batch_size(batch_size)
-    order = indices(dataset.size, seed, start_step * batch_size, steps * batch_size)
+    start = start_step * batch_size + offset
+    order = indices(dataset.size, seed, start, steps * batch_size)
     return order.reshape(steps, batch_size)
 
 
@@ -61,6 +63,7 @@ def stream(
     seed: int,
     spans: Sequence[tuple[int, int]],
     sharding: Sharding | None = None,
+    offset: int = 0,
 ) -> Generator[Batch, None, None]:
     """The batches of each span of steps, stacked; gathered and put on the device two spans ahead.
 
@@ -74,6 +77,7 @@ def stream(
       seed: of the order, in [0, 2^64).
       spans: `(start_step, steps)` of each, as in `batches`.
       sharding: of `[steps, batch_size]` examples; None for the default device.
+      offset: as in `batches`.
 
     Raises:
       ValueError: an argument out of its range.
@@ -82,8 +86,9 @@ def stream(
 
     def span(start_and_steps):
         if sharding is None:
-            return jax.device_put(batches(dataset, batch_size, seed, *start_and_steps))
-        return _divided(dataset, _rows(dataset, batch_size, seed, *start_and_steps), sharding)
+            return jax.device_put(batches(dataset, batch_size, seed, *start_and_steps, offset))
+        rows = _rows(dataset, batch_size, seed, *start_and_steps, offset)
+        return _divided(dataset, rows, sharding)
 
     ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
     items = iter(grain.MapDataset.source(spans).map(span).to_iter_dataset(ahead))

@@ -18,6 +18,7 @@ from genjax.evaluation.sheets import SHEETS, Sheet, sheets
 from genjax.evaluation.vae_figures import of_latents, of_likelihoods
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
+from genjax.train.history import told
 from genjax.train.measures import Features
 from genjax.train.run import Run
 
@@ -28,7 +29,7 @@ class Evaluation(NamedTuple):
     """What was measured.
 
     Attributes:
-      facts: the model, its step, the extractor and the numbers of images.
+      facts: the model, its step, the extractor, the numbers of images, and what became of the run.
       figures: one after the other.
       findings: what is wrong, a sentence each.
       sheets: grids of images by name.
@@ -101,6 +102,7 @@ def evaluate(
             'sets': resamples,
             'training images': len(evidence.train.x),
             'seed': seed,
+            'history': list(told(run.config)),
         },
         figures=figures,
         findings=[*findings(evidence, q, {figure.name: figure for figure in figures})],
@@ -167,6 +169,7 @@ def _table(evaluation: Evaluation) -> Iterator[str]:
         f'{facts["sets"]} sets of {facts["samples"]} samples, {facts["training images"]} training '
         'images'
     )
+    yield from facts['history']
     rows = [('', 'value', '95% interval', 'real images')]
     for figure in evaluation.figures:
         interval = '' if math.isnan(figure.low) else f'{figure.low:.4g} to {figure.high:.4g}'

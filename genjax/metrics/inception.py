@@ -91,8 +91,10 @@ def _like() -> Net:
 
 def _read(path: Path) -> Tensors:
     """All tensors of a file."""
-    if path.suffix not in ('.safetensors', '.npz') or not path.is_file():
+    if path.suffix not in ('.safetensors', '.npz'):
         raise ValueError(f'expected a file of weights, .safetensors or .npz, got {path}')
+    if not path.is_file():
+        raise ValueError(f'{path}: expected a file of weights, which is not there')
     try:
         if path.suffix == '.safetensors':
             import safetensors.numpy

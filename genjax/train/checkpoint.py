@@ -1,7 +1,6 @@
-"""States on disk, by Orbax: atomic, the last two and the best."""
+"""States on disk, by Orbax: atomic, each with what it is ranked by."""
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,59 +9,22 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
 
 from genjax import parallel
 from genjax.core import State
-from genjax.train.config import Config, differences, without_places
+from genjax.train.config import Config, differences, upgraded, without_places
 from genjax.train.errors import RunError, exhausted
-from genjax.train.older import places, upgraded
+from genjax.train.history import as_of, measured_since
+from genjax.train.leaves import digest, host, is_key, misplaced, places, plain, structs
+from genjax.train.pace import Preservation, Ranking, Saved, bests, ranking
 
 T = TypeVar('T')
-LATEST = 2  # are kept, and the best
 
 
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _plain(state: State) -> Any:
-    """Leaves by their path: plain arrays, keys as their data."""
-    return {
-        jax.tree_util.keystr(path): jax.random.key_data(leaf) if _is_key(leaf) else leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
-    }
-
-
-def _struct(leaf: Any) -> jax.ShapeDtypeStruct:
-    """What is on disk of a leaf, and where it lies if that is a mesh."""
-    data = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
-    sharding = getattr(leaf, 'sharding', None)
-    on_mesh = sharding if isinstance(sharding, NamedSharding) else None
-    return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=on_mesh)
-
-
-def _host(leaf: Any) -> Any:
-    """A copy in host memory; of what several processes have, Orbax makes one itself."""
-    return np.array(leaf) if leaf.is_fully_addressable else leaf
-
-
-def _digest(arrays: dict[str, Any]) -> str | None:
-    """A hash of all leaves, which Orbax does not keep; None where no process has all of them."""
-    digest = hashlib.sha256()
-    for name, leaf in sorted(arrays.items()):
-        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
-            return None
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
-
-
-def _rank(metrics: dict[str, Any]) -> float:
-    """What was not measured, or is damaged, is the worst; of equals the newest is the best."""
-    monitor = metrics.get('monitor')
-    known = isinstance(monitor, float | int) and math.isfinite(monitor)
-    return float(monitor) if known else -math.inf  # type: ignore[arg-type]
+def _value(metrics: Any) -> float:
+    """For Orbax, which keeps figures of what it can rank alone; nothing else is ranked by it."""
+    value = ranking(metrics).value
+    return -math.inf if value is None else value
 
 
 @contextlib.contextmanager
@@ -84,6 +46,7 @@ class Checkpoints:
       config: of the run; None writes and compares none.
       read_only: to be loaded from, perhaps while another process trains.
       recipe: the function of the config, by which those of earlier versions are read.
+      keep_every: which are kept, see `Preservation`.
     """
 
     def __init__(
@@ -92,18 +55,15 @@ class Checkpoints:
         config: Config | None = None,
         read_only: bool = False,
         recipe: Callable | None = None,
+        keep_every: int = 0,
     ):
         import orbax.checkpoint as ocp
-        from orbax.checkpoint import checkpoint_managers as policies
 
-        keep = policies.AnyPreservationPolicy([
-            policies.LatestN(LATEST),
-            policies.BestN(get_metric_fn=_rank, n=1),
-        ])  # fmt: skip
+        self._keep = Preservation(keep_every)
         # Orbax's own `read_only` warns of each option that it changes.
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=keep,
-            best_fn=_rank,
+            preservation_policy=self._keep,
+            best_fn=_value,
             best_mode='max',
             create=not read_only,
             cleanup_tmp_directories=not read_only,
@@ -122,7 +82,9 @@ class Checkpoints:
 
     def _tidy(self) -> None:
         """Removes what a process that was killed had yet to remove, or has removed in half."""
-        left = sorted({*self.steps()[:-LATEST]} - {self.best()})
+        saved = self._listed(self._saved)
+        kept = self._listed(lambda: self._keep.should_preserve(saved))
+        left = [one.step for one, stays in zip(saved, kept, strict=True) if not stays]
         parallel.agreed(len(left))  # All processes have looked before the first removes anything.
         for step in left:
             self._manager.delete(step)
@@ -136,8 +98,34 @@ class Checkpoints:
         return self._listed(self._manager.latest_step)
 
     def best(self) -> int | None:
-        """The step of the best checkpoint, or the newest where none was measured."""
-        return self._listed(self._manager.best_step)
+        """The step of the best checkpoint by the newest figure; None where none is ranked."""
+        return self._listed(lambda: next(reversed(bests(self._saved())), None))
+
+    def find(self, step: int | str) -> int:
+        """The step of a checkpoint that is there.
+
+        Args:
+          step: itself, or 'latest', or 'best'.
+
+        Raises:
+          RunError: there is none such.
+        """
+        folder, best = self._folder.parent, self.best()
+        if step == 'best' and best is None:
+            raise RunError(
+                f'{folder}: expected a checkpoint that is ranked, got none: a GAN ranks those that '
+                'it makes with --metrics NAME --monitor NAME, a VAE those after its warm-up; there '
+                f'are {self.steps()}'
+            )
+        named = {'latest': self.latest(), 'best': best}
+        at = named.get(str(step), step)
+        if not isinstance(at, int) or at not in self.steps():
+            known = [*(name for name, there in named.items() if there is not None), *self.steps()]
+            raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
+        return at
+
+    def _saved(self) -> list[Saved]:
+        return [Saved(step, self._manager.metrics(step)) for step in self.steps()]
 
     def _listed(self, ask: Callable[[], T]) -> T:
         try:
@@ -148,13 +136,13 @@ class Checkpoints:
             told = f'expected the figures of checkpoints in {self._folder}/*/metrics, got {error!r}'
             raise RunError(told) from error
 
-    def save(self, step: int, state: State, monitor: float | None = None) -> None:
+    def save(self, step: int, state: State, ranked: Ranking | None = None) -> None:
         """Saves in the background; the values are those of this moment.
 
         Args:
           step: finished steps.
           state: to be kept.
-          monitor: how good it is, more is better; None where it was not measured.
+          ranked: how good it is; None where it was not evaluated.
 
         Raises:
           RunError: it cannot be written, or the one before could not.
@@ -162,13 +150,18 @@ class Checkpoints:
         if step == self.latest():
             return
         # A copy in host memory: the loop goes on to donate the state.
-        arrays = jax.tree.map(_host, _plain(state))
+        arrays = jax.tree.map(host, plain(state))
+        told: dict[str, Any] = {'monitor': None}
+        if ranked is not None:
+            size = sum(leaf.nbytes for leaf in arrays.values())
+            told = {'monitor': ranked.value, 'figure': ranked.figure, 'bytes': size}
+            told['since'] = measured_since(self._config or {})
         with _writing():
             self._manager.save(
                 step,
                 args=self._args.StandardSave(arrays),
-                metrics={'monitor': monitor},
-                custom_metadata={'config': self._config, 'sha256': _digest(arrays)},
+                metrics=told,
+                custom_metadata={'config': self._config, 'sha256': digest(arrays)},
                 force=True,
             )
 
@@ -185,54 +178,59 @@ class Checkpoints:
           RunError: the checkpoint is of another run or another model, or cannot be read.
         """
         about = self._about(step)
-        wanted = {
-            jax.tree_util.keystr(path): _struct(leaf)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(like)
-        }
-        at = self._places(step, wanted, fresh is not None)
-        # What lies on no mesh comes by way of NumPy: bound to a device, it would compile the step
-        # again.
-        targets = {
-            old: leaf if leaf.sharding else np.empty(leaf.shape, leaf.dtype)
-            for old, leaf in ((at[name], wanted[name]) for name in at)
-        }
-        with self._reading(step):
-            arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
-            marks = about.get('sha256'), _digest(arrays)
-            if None not in marks and marks[0] != marks[1]:
-                raise ValueError('its arrays are not those that were saved')
-        others = {} if fresh is None or len(at) == len(wanted) else _plain(fresh())
+        wanted = structs(like)
+        saved = self._names(step)
+        at = places(wanted, saved)
+        missing = {n for n in wanted if n not in at and n.endswith("/ema_decay']") and fresh}
+        if odd := misplaced(wanted, saved, at, missing):
+            raise RunError(f'checkpoint {step} is of another model: {odd}')
+        lying = {at[name]: wanted[name] for name in at}
+        arrays = self._arrays(step, {n: lying.get(n, leaf) for n, leaf in saved.items()}, about)
+        others = {} if fresh is None or len(at) == len(wanted) else plain(fresh())
 
         def leaf(path, of):
             name = jax.tree_util.keystr(path)
             # A copy: two leaves may be read from one.
             value = jnp.array(arrays[at[name]] if name in at else others[name])
-            value = jax.random.wrap_key_data(value) if _is_key(of) else value
+            value = jax.random.wrap_key_data(value) if is_key(of) else value
             return jax.device_put(value, wanted[name].sharding)
 
         return jax.tree_util.tree_map_with_path(leaf, like)
 
-    def _places(self, step: int, wanted: Mapping[str, Any], renew: bool) -> dict[str, str]:
-        """Where a checkpoint has the leaves of a state, all but what may be made anew."""
+    def leaves(self, step: int) -> dict[str, np.ndarray]:
+        """All arrays of a checkpoint by their paths, whatever model it is of.
+
+        Args:
+          step: of a checkpoint that is there.
+
+        Raises:
+          RunError: it cannot be read.
+        """
+        about = self._about(step)
+        return self._arrays(step, self._names(step), about)
+
+    def _names(self, step: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Paths, shapes and types of what a checkpoint has."""
         with self._reading(step):
             saved = self._manager.item_metadata(step)
             if saved is None:
                 raise FileNotFoundError('the names of its arrays are not there')
-        at = places(wanted, saved)
-        missing = {n for n in wanted if n not in at and not (renew and n.endswith("/ema_decay']"))}
-        found = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in saved.items()}
-        expected = {
-            at.get(n, n): (leaf.shape, str(leaf.dtype))
-            for n, leaf in wanted.items()
-            if n in at or n in missing
+            return {n: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for n, leaf in saved.items()}
+
+    def _arrays(self, step: int, like: Mapping[str, Any], about: Mapping[str, Any]) -> Any:
+        """All arrays of a checkpoint, if they are those that were saved."""
+        # What lies on no mesh comes by way of NumPy: bound to a device, it would compile the step
+        # again.
+        targets = {
+            name: leaf if leaf.sharding else np.empty(leaf.shape, leaf.dtype)
+            for name, leaf in like.items()
         }
-        if found != expected:
-            odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
-            raise RunError(
-                f'checkpoint {step} is of another model: expected {odd[0]} '
-                f'{expected.get(odd[0])}, got {found.get(odd[0])}'
-            )
-        return at
+        with self._reading(step):
+            arrays = self._manager.restore(step, args=self._args.StandardRestore(targets))
+            marks = about.get('sha256'), digest(arrays)
+            if None not in marks and marks[0] != marks[1]:
+                raise ValueError('its arrays are not those that were saved')
+        return arrays
 
     def _about(self, step: int) -> dict[str, Any]:
         """What was written beside a state, of the same run."""
@@ -242,9 +240,10 @@ class Checkpoints:
         if old is None or self._config is None:  # of an older genjax, or of no run
             return about
         old = upgraded(old, self._recipe) if self._recipe else old
+        now = without_places(as_of(self._config, step))
         # An option that an older version of a recipe did not have is what it is now.
-        options = {**self._config['options'], **old['options']}
-        if lines := differences({**old, 'options': options}, self._config):
+        options = {**now['options'], **old['options']}
+        if lines := differences({**old, 'options': options}, now):
             names = ', '.join(line.partition(':')[0] for line in lines)
             raise RunError(f'checkpoint {step} is of another run: expected the same {names}')
         return about

@@ -19,10 +19,12 @@ REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # Where the data lie may change, and how they are read; what they are may not.
 # So may what it is computed by, which is on record.
 STACKS = 'stacks'
-_PLACES = (
+PLACES = (
     'source', 'image_size', 'held_out_source', 'reading', 'classes', 'counts', 'notes', 'left_out',
-    STACKS,
 )  # fmt: skip
+# What it started from, and what was changed on the way.
+START, START_SOURCE, CHANGES = 'start', 'start_source', 'changes'
+_NOWHERE = (*PLACES, START_SOURCE, STACKS)
 
 
 def find_recipe(recipe: str | Callable) -> Callable:
@@ -136,22 +138,54 @@ def _parse(annotation, name, value):
         raise RunError(f'{name}: {error}') from error
 
 
-def differences(old: Config, new: Config, prefix: str = '') -> list[str]:
-    """What differs between two configs, a line each, by the dotted name.
+def upgraded(config: Config, recipe: Callable) -> Config:
+    """A config as this version writes it.
+
+    Options that an earlier version did not have are at their defaults, and those of networks and
+    optimizers are told with them. One with options that the recipe does not have stays as it is.
+
+    Args:
+      config: of a run of any version.
+      recipe: the function that it is of.
+    """
+    options: dict[str, Any] = dict(config['options'])
+    if recipes().get(config['recipe']) is recipe:
+        if config['recipe'] == 'wgan_gp' and 'weight' in options:
+            options['penalties'] = [f'wgan_gp:weight={options.pop("weight")!r}']
+        if not options.get('free_bits'):
+            options.pop('free_bits', None)
+    if set(options) - set(options_of(recipe)):
+        return config
+    return {**config, 'options': describe_options(recipe, options)}
+
+
+def pairs(old: Config, new: Config, prefix: str = '') -> dict[str, list[Any]]:
+    """What differs between two configs, `[old, new]` by the dotted name.
 
     Args:
       old: of the run.
       new: of the command.
       prefix: of the names.
     """
-    lines = []
+    found: dict[str, list[Any]] = {}
     for key in sorted({*old, *new}):
         name, a, b = f'{prefix}{key}', old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            lines += differences(a, b, f'{name}.')
+            found |= pairs(a, b, f'{name}.')
         elif a != b:
-            lines.append(f'{name}: the run has {a!r}, the command says {b!r}')
-    return lines
+            found[name] = [a, b]
+    return found
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """What differs between two configs, a line each, by the dotted name.
+
+    Args:
+      old: of the run.
+      new: of the command.
+    """
+    told = pairs(old, new).items()
+    return [f'{name}: the run has {a!r}, the command says {b!r}' for name, (a, b) in told]
 
 
 def without_places(config: Config) -> Config:
@@ -160,7 +194,17 @@ def without_places(config: Config) -> Config:
     Args:
       config: of a run.
     """
-    return {name: value for name, value in config.items() if name not in _PLACES}
+    return {name: value for name, value in config.items() if name not in _NOWHERE}
+
+
+def identity(config: Config) -> Config:
+    """What a command says of a run, and what its config had to say at the start.
+
+    Args:
+      config: of a run or of a command.
+    """
+    known = without_places(config).items()
+    return {name: value for name, value in known if name not in (START, CHANGES)}
 
 
 def config_hash(config: Config) -> str:

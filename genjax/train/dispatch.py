@@ -1,8 +1,12 @@
-"""Dispatches: K steps in one compiled program, on data that live on the device or come to it."""
+"""Dispatches: K steps in one compiled program, on data that live on the device or come to it; and
+profiles of a few, by JAX's profiler."""
 
 import contextlib
-from collections.abc import Callable, Generator, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +16,11 @@ from jaxtyping import PyTree
 from genjax import parallel
 from genjax.core import Batch, Metrics, State
 from genjax.data import Dataset, fits, gather, indices_from, on_device, place, stream
+from genjax.train.errors import RunError
 
 Step = Callable[[State, Batch], tuple[State, Metrics]]
 Dispatch = Callable[[State], tuple[State, Metrics]]
+TRACED = 3  # dispatches in a profile
 
 
 def scan_steps(train_step: Step) -> Step:
@@ -58,6 +64,7 @@ def dispatches(
     seed: int,
     spans: Sequence[tuple[int, int]],
     shardings: PyTree,
+    offset: int = 0,
 ) -> Generator[Dispatch, None, None]:
     """For each span of steps a function that takes them; it donates the state.
 
@@ -71,13 +78,14 @@ def dispatches(
       seed: of the order of the examples.
       spans: `(start_step, steps)` of each.
       shardings: of the state, on the mesh that trains; as `parallel.state_shardings` gives them.
+      offset: step t starts at the position `t batch_size + offset` of the order.
     """
     devices = jax.tree.leaves(shardings)[0].mesh.local_devices
     # All processes take the same way: they run one program.
     streams = parallel.agreed(not fits(dataset, devices))
     way = _streamed if streams else _resident
     step = parallel.on_mesh(train_step, shardings)
-    return way(step, dataset, batch_size, seed, spans, shardings)
+    return way(step, dataset, batch_size, seed, spans, shardings, offset)
 
 
 def _compiled(run, shardings, **options):
@@ -87,7 +95,7 @@ def _compiled(run, shardings, **options):
     return mesh, jax.jit(run, donate_argnums=0, out_shardings=out, **options)
 
 
-def _resident(train_step, dataset, batch_size, seed, spans, shardings):
+def _resident(train_step, dataset, batch_size, seed, spans, shardings, offset):
     n, shape = dataset.size, dataset.image_shape
 
     def run(state, arrays, start, steps):
@@ -102,13 +110,61 @@ def _resident(train_step, dataset, batch_size, seed, spans, shardings):
     mesh, program = _compiled(run, shardings, static_argnames='steps')
     arrays = on_device(dataset, parallel.replicated(mesh))
     for first, steps in spans:
-        start = place(n, seed, first * batch_size)
+        start = place(n, seed, first * batch_size + offset)
         yield partial(program, arrays=arrays, start=start, steps=steps)
 
 
-def _streamed(train_step, dataset, batch_size, seed, spans, shardings):
+def _streamed(train_step, dataset, batch_size, seed, spans, shardings, offset):
     mesh, program = _compiled(partial(_scan, train_step), shardings)
     sharding = parallel.batch_sharding(mesh, axis=1)
-    with contextlib.closing(stream(dataset, batch_size, seed, spans, sharding)) as batches:
+    brought = stream(dataset, batch_size, seed, spans, sharding, offset)
+    with contextlib.closing(brought) as batches:
         for stacked in batches:
             yield partial(program, stacked=stacked)
+
+
+def traced(
+    dispatches: Iterable[Dispatch], count: int, folder: Path
+) -> Generator[Dispatch, None, None]:
+    """The dispatches, with a trace of the second and a few more: the first has the compilation.
+
+    Args:
+      dispatches: of a training.
+      count: how many they are.
+      folder: of the trace, for TensorBoard, XProf or Perfetto.
+
+    Raises:
+      RunError: there is nothing but a first, or the profiler cannot run.
+    """
+    if count < 2:
+        raise RunError(f'expected two dispatches or more to profile, got {count} to be trained')
+    return _traced(iter(dispatches), folder)
+
+
+def _traced(dispatches, folder):
+    yield from islice(dispatches, 1)
+    with _trace(folder):
+        yield from islice(dispatches, TRACED)
+    yield from dispatches
+
+
+@contextlib.contextmanager
+def _trace(folder: Path) -> Iterator[None]:
+    from tqdm import tqdm
+
+    with _refusing():
+        jax.profiler.start_trace(folder)
+    try:
+        yield
+    finally:
+        with _refusing():
+            jax.profiler.stop_trace()
+        tqdm.write(f'genjax: a profile is in {folder}', file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of many kinds: another profile under way, a full disk
+        raise RunError(f'the profiler cannot run: {error}') from error

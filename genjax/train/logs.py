@@ -1,15 +1,21 @@
-"""Metrics on disk: JSON lines, and the same for TensorBoard."""
+"""Metrics on disk, as JSON lines and for TensorBoard, and on the terminal."""
 
 import json
 import math
 import operator
 import os
 import shutil
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+from genjax import parallel
 
 Record = dict[str, float]
 RECORDS = 'metrics.jsonl'
+# Of the steps from one line to the next: where as many left an update out, little is learnt.
+_NEARLY_ALL = 0.9
 
 
 def read(path: Path) -> list[Record]:
@@ -100,3 +106,83 @@ class _Board:
                 step = int(record['step'])
                 self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
         self._writer.flush()
+
+
+class Progress:
+    """A bar on a terminal, and a line for each measurement anywhere; of processes the first shows.
+
+    Args:
+      start: finished steps.
+      steps: in all.
+      before: the record of the step that training goes on from, or an empty one.
+    """
+
+    def __init__(self, start: int, steps: int, before: Mapping[str, float] = {}):
+        from tqdm import tqdm
+
+        self.steps, self._told, self._left_out = steps, start, _left_out(before)
+        self._timed: tuple[int, float] | None = None
+        # Where stderr is no terminal, the lines are all there is.
+        quiet = not sys.stderr.isatty() or not parallel.leads()
+        self.bar = tqdm(total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True)
+        self.close = self.bar.close
+
+    def show(self, record: Record, measured: bool) -> None:
+        """Shows a dispatch.
+
+        Args:
+          record: of the dispatch.
+          measured: with held-out figures.
+        """
+        step = int(record['step'])
+        losses = {k: v for k, v in record.items() if k.endswith('/loss')}
+        if self._timed is None:  # Before, the program was compiled.
+            self._timed = step, time.monotonic()
+            self.bar.initial = self.bar.n = self.bar.last_print_n = step
+            self.bar.unpause()
+        self.bar.update(step - self.bar.n)
+        left_out = {f'{player} left out': n for player, n in _left_out(record).items() if n}
+        brief = {name.removesuffix('/loss'): f'{value:.3g}' for name, value in losses.items()}
+        self.bar.set_postfix(brief | left_out, refresh=False)
+        if measured and parallel.leads():
+            shown = losses | {k: v for k, v in record.items() if k.startswith('heldout/')}
+            figures = [f'{name} {value:.4g}' for name, value in shown.items()]
+            self._write('  '.join([f'step {step}/{self.steps}', *self._pace(step), *figures]))
+            self._tell_left_out(step, _left_out(record))
+
+    def _pace(self, step: int) -> list[str]:
+        """Of all steps since the first dispatch, once there are any."""
+        assert self._timed is not None
+        start, began = self._timed
+        if step == start:
+            return []
+        rate = (step - start) / (time.monotonic() - began)
+        left = self.bar.format_interval((self.steps - step) / rate)
+        return [f'{rate:.3g} steps/s, {left} left']
+
+    def _tell_left_out(self, step: int, counts: dict[str, int]) -> None:
+        steps, self._told = step - self._told, step
+        before, self._left_out = self._left_out, counts
+        for player, total in counts.items():
+            new = total - before.get(player, 0)
+            if not new:
+                continue
+            line = f'  {player}: {new} updates left out in {steps} steps, {total} in all'
+            if new >= _NEARLY_ALL * steps:
+                line += (
+                    ': nearly none of its losses and gradients is finite; try a lower learning '
+                    'rate, clip_norm=1, precision=float32'
+                )
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        self.bar.write(line, file=sys.stderr)
+
+
+def _left_out(record: Mapping[str, float]) -> dict[str, int]:
+    """How many updates of each player were not made since they were not finite."""
+    return {
+        name.removesuffix('/skipped'): int(count)
+        for name, count in record.items()
+        if name.endswith('/skipped') and math.isfinite(count)
+    }

@@ -11,13 +11,12 @@ import jax
 from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset, batches
-from genjax.train.dispatch import dispatches
+from genjax.train.dispatch import dispatches, traced
 from genjax.train.errors import DivergedError
 from genjax.train.health import first_nan
 from genjax.train.logs import Record
 from genjax.train.pace import Pace, spans
 from genjax.train.recorder import Recorder, nothing
-from genjax.train.trace import traced
 
 
 class Finished(NamedTuple):
@@ -68,6 +67,7 @@ def fit(
     batch_size: int,
     seed: int,
     profile: Path | None = None,
+    offset: int = 0,
 ) -> Finished:
     """Trains from a state to `pace.steps` steps in all.
 
@@ -84,6 +84,7 @@ def fit(
       batch_size: examples an update.
       seed: of the order of the examples.
       profile: where to write a profile of a few dispatches, if anywhere.
+      offset: of the positions in that order, as in `data.batches`.
 
     Raises:
       DivergedError: a hundred steps in a row were not finite; the last checkpoint is kept.
@@ -95,11 +96,13 @@ def fit(
         stack.enter_context(contextlib.closing(recorder))
         shardings = parallel.state_shardings(state, parallel.mesh_of(state))
         size = batch_size * model.repeats
-        ways = dispatches(model.train_step, train, size, seed, pieces, shardings)
+        ways = dispatches(model.train_step, train, size, seed, pieces, shardings, offset)
         stack.enter_context(contextlib.closing(ways))
         if profile is not None:
             ways = stack.enter_context(contextlib.closing(traced(ways, len(pieces), profile)))
-        stack.enter_context(_explaining(model.train_step, lambda: (state, train, size, seed)))
+        stack.enter_context(
+            _explaining(model.train_step, lambda: (state, train, size, seed, offset))
+        )
         write = recorder.look(0, state) if step == 0 else nothing
         for first, steps in pieces:
             if recorder.early or _first(heard):
@@ -135,7 +138,7 @@ def _explaining(train_step: Callable, now: Callable[[], tuple]) -> Iterator[None
     except DivergedError as error:
         if jax.process_count() > 1:  # None of them has all of the state.
             raise
-        state, train, size, seed = now()
-        stacked = batches(train, size, seed, int(state.step), 1)
+        state, train, size, seed, offset = now()
+        stacked = batches(train, size, seed, int(state.step), 1, offset)
         batch = {name: leaf[0] for name, leaf in stacked.items()}
         raise DivergedError(f'{error}; {first_nan(train_step, state, batch)}') from None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -15,7 +16,7 @@ from genjax.metrics.features import Extractor, call
 from genjax.random import stream
 from genjax.train.errors import RunError
 from genjax.train.logs import Record
-from genjax.train.views import View
+from genjax.train.views import Monitor, View, stalled
 
 Measure = Literal[
     'frechet_distance', 'kernel_distance', 'precision', 'recall', 'density', 'coverage'
@@ -102,7 +103,8 @@ def measured(
       held_out: what it never sees.
       seed: of the noise.
       names: what to measure.
-      monitor: which of them decides which checkpoint is the best; '' leaves that as it is.
+      monitor: which of them decides which checkpoint is the best, and when patience ends; ''
+        leaves that as it is.
     """
     if not names:
         return seen
@@ -128,9 +130,11 @@ def measured(
 
         return finish
 
-    sign = -1 if monitor in _DISTANCES else 1
-    best = (lambda record: sign * record[title(monitor)]) if monitor else seen.monitor
-    return seen._replace(evaluate=evaluate, monitor=best)
+    more = seen._replace(evaluate=evaluate)
+    if not monitor:
+        return more
+    judge = Monitor(title(monitor), -1 if monitor in _DISTANCES else 1)
+    return more._replace(monitor=judge, stop=partial(stalled, judge))
 
 
 def _measure(

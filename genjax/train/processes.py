@@ -9,13 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 from jax.sharding import Mesh
 
 from genjax import parallel
-from genjax.core import State
-from genjax.machine import compile_once
-from genjax.train.checkpoint import Checkpoints
 from genjax.train.errors import RunError, check_integers
 from genjax.train.logs import RECORDS
 
@@ -44,32 +40,6 @@ def training_mesh(devices: int, shard_params: int, batch_size: int) -> Mesh:
             f'{near}, or devices={math.gcd(batch_size, found.size)}'
         )
     return found
-
-
-def start(model: Any, seed: int, mesh: Mesh, checkpoints: Checkpoints) -> State:
-    """The state that training goes on from, on its mesh.
-
-    Args:
-      model: a `GAN` or a `VAE`.
-      seed: of a new run.
-      mesh: where the state is to lie.
-      checkpoints: of the run.
-
-    Raises:
-      RunError: the newest checkpoint cannot be read, or is of another model.
-    """
-    key, latest = jax.random.key(seed), checkpoints.latest()
-    state = jax.eval_shape(model.init, key)
-    shardings = parallel.state_shardings(state, mesh)
-    if latest is None:
-        init = jax.jit(model.init, out_shardings=shardings, compiler_options=compile_once())
-        return init(key)
-    like = jax.tree.map(_lying, state, shardings)
-    return checkpoints.restore(latest, like, lambda: model.init(key))
-
-
-def _lying(leaf, sharding):
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
 def compare(written: Path, given: Any) -> None:

@@ -13,9 +13,8 @@ from genjax import plots
 from genjax.core import Metrics, State
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.health import Health
-from genjax.train.logs import Log, Record
-from genjax.train.pace import Pace, periods
-from genjax.train.progress import Progress
+from genjax.train.logs import Log, Progress, Record
+from genjax.train.pace import Pace, Ranking, periods
 from genjax.train.views import View
 
 _PICTURES = ('samples', 'reconstructions')
@@ -122,7 +121,7 @@ class Recorder:
             look()
             self.health.check(step, metrics)
             if measured:
-                self.checkpoints.save(step, kept, self._monitor(record))
+                self.checkpoints.save(step, kept, self._ranking(record))
                 self.early = self._early()
                 if time.monotonic() - self._drawn > _REDRAWN:
                     self._curves()
@@ -153,10 +152,17 @@ class Recorder:
     def _measures(self, step: int) -> bool:
         return step == self.pace.steps or step % self.eval_every == 0
 
-    def _monitor(self, record: Record) -> float | None:
-        monitor = self.view.monitor(record) if self.view.monitor else math.nan
-        return monitor if math.isfinite(monitor) else None
+    def _counts(self, record: Record) -> bool:
+        return record['step'] >= self.view.since
+
+    def _ranking(self, record: Record) -> Ranking:
+        monitor = self.view.monitor
+        if monitor is None or not self._counts(record):
+            return Ranking()
+        value = monitor(record)
+        return Ranking(monitor.name, value if math.isfinite(value) else None)
 
     def _early(self) -> bool:
         patience = self.pace.patience
-        return bool(patience) and self.view.stop(self.log.records, patience)
+        counted = [record for record in self.log.records if self._counts(record)]
+        return bool(patience) and self.view.stop(counted, patience)

@@ -12,22 +12,22 @@ import jax
 from genjax import data as sources
 from genjax import parallel
 from genjax.core import State
-from genjax.data import Dataset
+from genjax.data import DataError, Dataset
 from genjax.data.reading import PLAIN, Reading, checked
 from genjax.train import measures, processes
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.config import Config, build, find_recipe, origin, without_places
+from genjax.train.config import START_SOURCE, Config, build, find_recipe, identity, origin, upgraded
 from genjax.train.errors import RunError, check_integers, check_seed, located, within_memory
-from genjax.train.folder import CONFIG, agree, locked, read
+from genjax.train.folder import CHECKPOINTS, CONFIG, agree, locked, read
+from genjax.train.history import as_of, judged_since, offset
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
-from genjax.train.older import upgraded
 from genjax.train.pace import Pace
 from genjax.train.prepare import APART, Given, like, prepare
 from genjax.train.recorder import Recorder
+from genjax.train.start import begun, named, start
 from genjax.train.views import view
 
-_CHECKPOINTS = 'checkpoints'
 _FITTING = 'a model and a batch that fit into memory (a smaller batch_size, or more microbatches)'
 
 
@@ -64,6 +64,9 @@ def train(
     sample_every: int = 0,
     eval_every: int = 0,
     patience: int = 0,
+    keep_every: int = 0,
+    start_from: str | os.PathLike | None = None,
+    change: bool = False,
     profile: bool = False,
     provenance: bool = True,
     devices: int = 0,
@@ -91,16 +94,23 @@ def train(
       sample_every: steps between pictures, rounded to dispatches; 0 for about twenty in all.
       eval_every: steps between held-out evaluations and checkpoints, rounded to dispatches; 0 for
         about ten in all.
-      patience: evaluations without a better bound (a VAE), or in which training images are known
-        by heart (a GAN), after which training ends; 0 for never.
+      patience: evaluations without a better figure (that of `monitor`, or a VAE's held-out bound),
+        or in which training images are known by heart (a GAN without monitor), after which training
+        ends; 0 for never. Those of a warm-up do not count.
+      keep_every: steps from one checkpoint that is kept to the next, beside the last two and the
+        best; 0 keeps all that were evaluated, the newest 100 and a GiB at most.
+      start_from: RUN or RUN:STEP, whose networks and averages a new run starts with where its own
+        have the same names and shapes; optimizers start anew.
+      change: options, batch size and data may be others than the run had, from here on, if its
+        state has the same arrays; the config tells.
       profile: write a trace of a few dispatches after the first into the folder's `profile`.
       provenance: pictures say in PNG text chunks which model made them.
       devices: how many to train on, each with its share of a batch; 0 for all that there are.
       shard_params: over how many devices the parameters and optimizer states of large networks are
         divided.
       metrics: what to measure of samples beside held-out images, at each evaluation.
-      monitor: which of these metrics decides which checkpoint is the best; '' leaves that to the
-        held-out bound of a VAE.
+      monitor: which of these metrics decides which checkpoint is the best, and about patience; ''
+        leaves that to the held-out bound of a VAE.
       **options: of the recipe.
 
     Raises:
@@ -110,9 +120,9 @@ def train(
       DivergedError: a hundred steps in a row were not finite.
       DataError: data that cannot be read.
     """
-    pace = Pace(steps, dispatch, sample_every, eval_every, patience)
+    pace = Pace(steps, dispatch, sample_every, eval_every, patience, keep_every)
     check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
-    check_integers(0, sample_every=sample_every, eval_every=eval_every, patience=patience)
+    check_integers(0, **pace._asdict())
     check_seed(seed)
     measures.check(metrics, monitor)
     if steps >= 2**31:
@@ -132,19 +142,22 @@ def train(
             measures.check_sizes(metrics, trained, measured)
             if parallel.leads():
                 stack.enter_context(locked(folder))
-                config = agree(folder, config, function)
-        shared = without_places(config), pace, mesh.shape
-        processes.compare(folder / CONFIG, shared)
-        checkpoints = Checkpoints(folder / _CHECKPOINTS, config, recipe=function)
-        stack.enter_context(contextlib.closing(checkpoints))
-        state = processes.start(model, seed, mesh, checkpoints)
+                said = _source(folder, start_from, model)
+                agree(folder, config | said, function, _step(folder) if change else None, measured)
+        processes.compare(folder / CONFIG, (identity(config), pace, mesh.shape))
+        config = _read(folder)
+        saved = Checkpoints(folder / CHECKPOINTS, config, False, function, keep_every)
+        checkpoints = stack.enter_context(contextlib.closing(saved))
+        state = start(model, config, mesh, checkpoints)
         seen = view(model, trained, measured, seed)
         seen = measures.measured(seen, model, trained, measured, seed, metrics, monitor)
+        seen = seen._replace(since=judged_since(config))
         desk = stack.enter_context(processes.desk(folder))
         says = functools.partial(origin, config, seed=seed) if provenance else _nothing
         recorder = Recorder(desk, seen, checkpoints, pace, int(state.step), says)
         traces = desk / 'profile' if profile else None
-        finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces)
+        moved = offset(config, batch_size * model.repeats)
+        finished = fit(model, trained, state, recorder, pace, batch_size, seed, traces, moved)
     return Run(model, finished.state, config, folder, finished)
 
 
@@ -153,31 +166,50 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
 
     Args:
       run: its folder.
-      step: of a checkpoint, or 'latest', or 'best' by the held-out bound of a VAE.
+      step: of a checkpoint, or 'latest', or 'best' by the figure that the run has had last.
       recipe: the function, where it is none of genjax's.
 
     Raises:
       RunError: no such run or checkpoint, or one that does not fit the recipe.
     """
     folder = located(run)
-    config = read(folder)
-    if config is None:
-        raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
+    config = _read(folder)
     function = find_recipe(recipe or config['recipe'])
     config = upgraded(config, function)
-    model = build(function, config['options'], tuple(config['image_shape']))
-    if not (folder / _CHECKPOINTS).is_dir():
+    if not (folder / CHECKPOINTS).is_dir():
         raise RunError(f'{folder} has no checkpoint yet')
-    saved = Checkpoints(folder / _CHECKPOINTS, config, True, function)
+    saved = Checkpoints(folder / CHECKPOINTS, config, True, function)
     with contextlib.closing(saved) as checkpoints:
-        at = {'latest': checkpoints.latest(), 'best': checkpoints.best()}.get(str(step), step)
-        if not isinstance(at, int) or at not in checkpoints.steps():
-            known = ['latest', 'best', *checkpoints.steps()]
-            raise RunError(f'{folder}: expected a checkpoint among {known}, got {step!r}')
+        at = checkpoints.find(step)
+        config = as_of(config, at)
+        model = build(function, config['options'], tuple(config['image_shape']))
         key = jax.random.key(0)
         like = jax.eval_shape(model.init, key)
         state = checkpoints.restore(at, like, lambda: model.init(key))
     return Run(model, state, config, folder)
+
+
+def _read(folder: Path) -> Config:
+    config = read(folder)
+    if config is None:
+        raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
+    return config
+
+
+def _source(folder: Path, start_from: Any, model: Any) -> Config:
+    """What a command says of the run that it starts from; of a new run, all that there is to it."""
+    if start_from is None:
+        return {}
+    name = named(start_from)
+    return {START_SOURCE: name} if read(folder) else begun(name, model)
+
+
+def _step(folder: Path) -> int:
+    """The step that a run goes on from."""
+    if not (folder / CHECKPOINTS).is_dir():
+        return 0
+    with contextlib.closing(Checkpoints(folder / CHECKPOINTS, None, True)) as checkpoints:
+        return checkpoints.latest() or 0
 
 
 @contextlib.contextmanager
@@ -211,8 +243,8 @@ def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dat
     if not isinstance(share, str):
         return sources.split(whole, share, rules=config['reading'].get('rules', 2))
     if config['held_out_source'] == APART and apart is None:
-        return whole, _checked(run, like(whole, whole.apart), share, data)
-    return whole, like(whole, held_out(run, apart))
+        return whole, _checked(run, like(whole, whole.apart), share, config['source'], '--data')
+    return whole, like(whole, _found(run, apart, config['held_out_source'], share, '--held-out'))
 
 
 def held_out(run: Run, data: Any = None) -> Dataset:
@@ -232,17 +264,30 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     return divided(run, data)[1]
 
 
-def _found(run: Run, data: Any, place: str | None, fingerprint: str) -> Dataset:
+def _found(
+    run: Run, data: Any, place: str | None, fingerprint: str, option: str = '--data'
+) -> Dataset:
     source = place if data is None else data
+    expected, hint = f'{run.folder}: expected the data of the run', f'say {option} where they are'
     if source is None:
-        raise RunError(f'{run.folder}: expected the data of the run, got none')
-    dataset = sources.load(source, run.config['image_size'], run.config['reading'])
-    return _checked(run, dataset, fingerprint, source)
+        raise RunError(f'{expected}, got none: {hint}')
+    try:
+        dataset = sources.load(source, run.config['image_size'], run.config['reading'])
+    except DataError as error:
+        if data is not None:
+            raise
+        raise RunError(f'{expected} where they were: {hint} if they have moved; {error}') from error
+    return _checked(run, dataset, fingerprint, source, option)
 
 
-def _checked(run: Run, dataset: Dataset | None, fingerprint: str, source: Any) -> Dataset:
+def _checked(
+    run: Run, dataset: Dataset | None, fingerprint: str, source: Any, option: str
+) -> Dataset:
     if dataset is None or not sources.recognised(dataset, fingerprint):
-        raise RunError(f'{run.folder}: expected the data of the run, got others in {source}')
+        raise RunError(
+            f'{run.folder}: expected the data of the run, got others in {source}: say {option} '
+            'where they are if they have moved'
+        )
     return dataset
 
 

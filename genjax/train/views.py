@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import NamedTuple
 
 import jax
@@ -25,6 +25,27 @@ BATCH = 256
 OVERFIT = 0.5
 
 
+class Monitor(NamedTuple):
+    """The held-out figure that decides which checkpoint is the best.
+
+    Attributes:
+      name: of the figure in a record.
+      sign: 1 where more is better, -1 where less is.
+    """
+
+    name: str
+    sign: int = 1
+
+    def __call__(self, record: Record) -> float:
+        """The figure of a record, more is better; -inf where it is not finite.
+
+        Args:
+          record: that has it.
+        """
+        value = self.sign * record[self.name]
+        return value if math.isfinite(value) else -math.inf
+
+
 class View(NamedTuple):
     """What the loop asks of a model.
 
@@ -34,14 +55,16 @@ class View(NamedTuple):
     Attributes:
       pictures: `state -> () -> {name: uint8 image}`, always of the same noise and images.
       evaluate: `state -> () -> {'heldout/...': float}`.
-      monitor: `record -> float`, more is better; None if the family has no such figure.
+      monitor: None if the family has no such figure.
       stop: `(records, patience) -> bool`, a pure function of what was logged.
+      since: the first step whose figures count for either.
     """
 
     pictures: Callable[[State], Callable[[], dict[str, UInt8[np.ndarray, 'h w c']]]]
     evaluate: Callable[[State], Callable[[], Record]]
-    monitor: Callable[[Record], float] | None
+    monitor: Monitor | None
     stop: Callable[[list[Record], int], bool]
+    since: int = 0
 
 
 @singledispatch
@@ -177,19 +200,20 @@ def _vae(model: VAE, train: Dataset, held_out: Dataset, seed: int) -> View:
             f'heldout/{name}': _mean([piece[name] for piece in seen]) for name in seen[0]
         }
 
-    return View(pictures, evaluate, lambda record: record['heldout/elbo'], vae_should_stop)
+    bound = Monitor('heldout/elbo')
+    return View(pictures, evaluate, bound, partial(stalled, bound))
 
 
-def vae_should_stop(records: list[Record], patience: int) -> bool:
-    """Whether the held-out ELBO has not risen for so many evaluations.
+def stalled(monitor: Monitor, records: list[Record], patience: int) -> bool:
+    """Whether a figure has not become better for so many evaluations.
 
     Args:
+      monitor: the figure.
       records: all that was logged.
       patience: evaluations, > 0.
     """
-    bounds = [r['heldout/elbo'] for r in records if 'heldout/elbo' in r]
-    finite = [b if math.isfinite(b) else -math.inf for b in bounds]
-    return len(finite) > patience and max(finite[-patience:]) <= max(finite[:-patience])
+    seen = [monitor(record) for record in records if monitor.name in record]
+    return len(seen) > patience and max(seen[-patience:]) <= max(seen[:-patience])
 
 
 def gan_should_stop(records: list[Record], patience: int) -> bool:

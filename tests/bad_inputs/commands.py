@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     'no data': (
         ['reconstruct', 'RUN', '--out', 'x.png'],
-        'RUN: expected the data of the run, got none',
+        'RUN: expected the data of the run, got none: say --data where they are',
     ),
     'data that are gone': (
         ['reconstruct', 'RUN', '--data', 'nowhere.npz', '--out', 'x.png'],
@@ -58,7 +58,8 @@ COMMANDS = {
     ),
     'other data': (
         ['reconstruct', 'RUN', '--data', 'digits', '--out', 'x.png'],
-        'RUN: expected the data of the run, got others in digits',
+        'RUN: expected the data of the run, got others in digits: say --data where they are if '
+        'they have moved',
     ),
     'an export onto a run': (
         ['export', 'RUN', '--out', 'RUN'],
@@ -86,15 +87,15 @@ COMMANDS = {
     ),
     'an evaluation without its data': (
         ['evaluate', 'RUN'],
-        'RUN: expected the data of the run, got none',
+        'RUN: expected the data of the run, got none: say --data where they are',
     ),
     'an evaluation by no such weights': (
         ['evaluate', 'RUN', '--features', 'HERE/none.npz'],
-        'features: ...none.npz...',
+        'features: HERE/none.npz: expected a file of weights, which is not there',
     ),
     'an evaluation by digits of other images': (
         ['evaluate', 'RUN', '--features', 'digits'],
-        'RUN: expected the data of the run, got none',
+        'RUN: expected the data of the run, got none: say --data where they are',
     ),
     'an unknown metric': (
         train_words('--metrics', 'recall', '--monitor', 'coverage'),

@@ -7,25 +7,52 @@ from genjax import data, vae
 from tests.bad_inputs.place import DATA
 
 OTHER = 'RUN holds another run:\n  '
+CHANGE = '\nsay --change to change that from here on'
+FIXED = 'RUN: expected changes that leave the state as it is, got\n  '
+ANEW = '; start another run from this one with --from RUN'
 OPTIONS = {
     'another seed': ({'seed': 1}, OTHER + 'seed: the run has 0, the command says 1'),
     'another batch size': (
         {'batch_size': 8},
-        OTHER + 'batch_size: the run has 4, the command says 8',
+        OTHER + 'batch_size: the run has 4, the command says 8' + CHANGE,
     ),
     'another option': (
         {'beta': 2.0},
-        OTHER + "options.beta: the run has '1.0', the command says '2.0'",
+        OTHER + "options.beta: the run has '1.0', the command says '2.0'" + CHANGE,
     ),
     'another part': (
         {'bound': vae.bounds.iwae},
-        OTHER + "options.bound: the run has 'elbo', the command says 'iwae'",
+        OTHER + "options.bound: the run has 'elbo', the command says 'iwae'" + CHANGE,
     ),
     'other data': (
         {'data': data.from_arrays(DATA.x[::-1], DATA.y)},
-        OTHER + "fingerprint: the run has '...', the command says '...'",
+        OTHER + "fingerprint: the run has '...', the command says '...'" + CHANGE,
     ),
-    'another share': ({'held_out': 0.2}, OTHER + 'held_out: the run has 0.1, the command says 0.2'),
+    'another share': (
+        {'held_out': 0.2},
+        OTHER + 'held_out: the run has 0.1, the command says 0.2' + CHANGE,
+    ),
+    'another width': (
+        {'latent_dim': 3},
+        OTHER + 'options.latent_dim: the run has 2, the command says 3',
+    ),
+    'a change of the width': (
+        {'latent_dim': 3, 'change': True},
+        FIXED + 'options.latent_dim: the run has 2, the command says 3\nthe state would have other '
+        "arrays: expected ... ((...), 'float32'), got ((...), 'float32')" + ANEW,
+    ),
+    'a change of the seed': (
+        {'seed': 1, 'change': True},
+        FIXED + 'seed: the run has 0, the command says 1\nseed cannot be changed' + ANEW,
+    ),
+    'a start that is another': (
+        {'start_from': 'other'},
+        OTHER + "from: the run has None, the command says '...other:latest'",
+    ),
+    'a negative period': (
+        {'keep_every': -1},
+        'expected keep_every to be an integer >= 0, got -1',
+    ),
     'a misspelt recipe': ({'recipe': 'vea'}, "unknown recipe 'vea'; did you mean 'vae'?"),
     'a number for a recipe': ({'recipe': 3}, 'expected a recipe by name, or a function, got 3'),
     'a class for a recipe': (

@@ -4,6 +4,7 @@ In a message, `...` stands for anything, HERE for an empty folder and RUN for th
 """
 
 import errno
+import shutil
 
 import jax
 import numpy as np
@@ -66,6 +67,37 @@ def on_a_full_disk(at):
     exported(at)
 
 
+def copied(at):
+    return shutil.copytree(at.run, at.here / 'run')
+
+
+def unranked(at):
+    for metrics in copied(at).glob('checkpoints/*/metrics/metrics'):
+        metrics.write_text('{"monitor": null}')
+    load(at.here / 'run', 'best')
+
+
+def changed_later(at):
+    run = copied(at)
+    go_on(at, run=run, steps=2, beta=2.0, change=True)
+    shutil.rmtree(run / 'checkpoints' / '2')
+    go_on(at, run=run, beta=2.0)
+
+
+def without_arrays(at):
+    for file in (copied(at) / 'checkpoints' / '2' / 'default').rglob('d/*'):
+        file.unlink()
+    load(at.here / 'run')
+
+
+def moved(at):
+    file = at.here / 'data.npz'
+    np.savez(file, x=DATA.x)
+    go_on(at, run=at.here / 'run', steps=1, data=file)
+    file.unlink()
+    held_out(load(at.here / 'run'))
+
+
 def diverged(at):
     run = load(at.run)
     nets = jax.tree.map(lambda leaf: leaf * np.nan, run.state.nets)
@@ -103,10 +135,47 @@ USES = {
         lambda at: load(at.run, recipe=gan.dcgan),
         "dcgan has no option 'likelihood'; ...",
     ),
-    'no data': (lambda at: held_out(load(at.run)), 'RUN: expected the data of the run, got none'),
+    'best of what is not ranked': (
+        unranked,
+        'HERE/run: expected a checkpoint that is ranked, got none: a GAN ranks those that it makes '
+        'with --metrics NAME --monitor NAME, a VAE those after its warm-up; there are [1, 2]',
+    ),
+    'a start from nowhere': (
+        lambda at: go_on(at, run=at.here / 'new', start_from=f'{at.here}/nowhere:3'),
+        'expected a run with checkpoints to start from in HERE/nowhere, got none: say --from with '
+        'a folder that has a config.json, or FOLDER:STEP',
+    ),
+    'a start from no checkpoint': (
+        lambda at: go_on(at, run=at.here / 'new', start_from=f'{at.run}:3'),
+        KNOWN + '3',
+    ),
+    'a start from another family': (
+        lambda at: go_on(at, 'gan', run=at.here / 'new', start_from=at.run, networks='mlp'),
+        'expected a run to start from that has arrays of the same names and shapes, got none in '
+        'RUN:latest: take one of the same family, with such networks',
+    ),
+    'a run that was changed at a step that is gone': (
+        changed_later,
+        'expected a checkpoint of step 2 or later, where the run was changed, got 1: start another '
+        'run from that with --from FOLDER:1',
+    ),
+    'a file of arrays that is gone': (
+        without_arrays,
+        'checkpoint 2 cannot be read; remove it to go on from 1: ...HERE/run/checkpoints/2/...',
+    ),
+    'data that have moved': (
+        moved,
+        'HERE/run: expected the data of the run where they were: say --data where they are if they '
+        "have moved; expected 'digits', ...; got 'HERE/data.npz', which does not exist",
+    ),
+    'no data': (
+        lambda at: held_out(load(at.run)),
+        'RUN: expected the data of the run, got none: say --data where they are',
+    ),
     'data that are gone': (
         lambda at: held_out(load(at.run), data.from_arrays(DATA.x[1:])),
-        'RUN: expected the data of the run, got others in ...',
+        'RUN: expected the data of the run, got others in ...: say --data where they are if they '
+        'have moved',
     ),
     'no samples': (
         lambda at: generated.samples(load(at.run), 0),
