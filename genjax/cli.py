@@ -74,7 +74,7 @@ def _ending(finished: Finished, steps: int) -> str | None:
         return f'{signal.Signals(finished.signal).name}: stopped at step {step}'
     if finished.early:
         return f'stopped early at step {step}, by the held-out figures'
-    return f'the run has {step} steps already' if step > steps else None
+    return f'the run has {step} steps already' if step > steps > 0 else None
 
 
 def _training(recipe: Callable) -> Callable[..., int]:
@@ -97,7 +97,7 @@ def _training(recipe: Callable) -> Callable[..., int]:
 
     common = dict(inspect.signature(train).parameters)
     del common['recipe'], common['options']
-    needed = [common.pop(name) for name in ('data', 'run', 'steps')]
+    needed = [common.pop(name) for name in ('data', 'run', 'steps', 'epochs')]
     others = [*common.values(), *hosts.values()]
     parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]

@@ -2,12 +2,14 @@
 
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
 from genjax.data.arrays import shown
@@ -18,6 +20,25 @@ from genjax.train.pace import Pace, periods
 _LOOKED = 500  # images that tell what the pixels of all are like
 _GREY = (16, 239)  # between these a pixel is neither black nor white
 _BINARY = 0.5  # of the pixels are grey: from here on images are photographs
+
+
+def advised(config: Config, model: Any, trained: Dataset, held_out: Dataset, pace: Pace) -> Config:
+    """Says what a training will do, and what would spoil it; the config with the latter.
+
+    Args:
+      config: of the run.
+      model: a `GAN` or a `VAE`.
+      trained: what is trained on.
+      held_out: what is measured on.
+      pace: how long.
+    """
+    state = jax.eval_shape(model.init, jax.random.key(0))
+    batch = config['batch_size'] * model.repeats
+    notes = config['notes'] + warnings(config, state, trained, pace, model.num_classes)
+    if parallel.leads():
+        for line in (*plan(config, state, trained, held_out, pace, batch), *notes):
+            print(f'genjax: {line}', file=sys.stderr)
+    return {**config, 'notes': notes}
 
 
 def greys(dataset: Dataset) -> float:
@@ -50,19 +71,20 @@ def plan(
       trained: what is trained on.
       held_out: what is measured on.
       pace: how long.
+      batch: examples a step.
     """
     devices = jax.devices()
     precision = config['options'].get('precision', 'float32')
     precision = best_precision() if precision == 'auto' else precision
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     images = 'x'.join(map(str, trained.image_shape))
-    passes = pace.steps * config['batch_size'] / trained.size
+    passes = pace.steps * batch / trained.size
     classes = f' of {len(np.unique(trained.y))} classes' if trained.y is not None else ''
     return [
         f'{len(devices)} x {devices[0].device_kind}, {precision}; state {_bytes(size)}, images '
-        f'{_bytes(trained.x.size if hasattr(trained.x, "size") else math.prod(trained.x.shape))}',
+        f'{_bytes(math.prod(trained.x.shape))}',
         f'{trained.size} training images {images}{classes}, {held_out.size} held out; '
-        f'{pace.steps} steps of {config["batch_size"]} are {passes:.3g} passes over them',
+        f'{pace.steps} steps of {batch} are {passes:.3g} passes over them',
         *_idle_gpu(),
     ]
 

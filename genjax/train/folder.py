@@ -84,6 +84,21 @@ def read(folder: Path) -> Config | None:
     return config
 
 
+def existing(folder: Path) -> Config:
+    """The config of a run.
+
+    Args:
+      folder: of the run.
+
+    Raises:
+      RunError: none, or a damaged one.
+    """
+    config = read(folder)
+    if config is None:
+        raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
+    return config
+
+
 def agree(
     folder: Path, config: Config, recipe: Callable, change: int | None, held_out: Dataset
 ) -> None:

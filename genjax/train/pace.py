@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from genjax.train.errors import RunError, check_integers
+
 LATEST = 2  # are kept, and the best
 ROOM = 2**30  # bytes of all that were evaluated
 MOST = 100  # of them
@@ -29,6 +31,37 @@ class Pace(NamedTuple):
     eval_every: int = 0
     patience: int = 0
     keep_every: int = 0
+
+
+def checked_pace(pace: Pace, epochs: float) -> Pace:
+    """A pace of integers; its steps may be 0 where passes over the data are counted.
+
+    Args:
+      pace: of the training.
+      epochs: passes over the data, in place of the steps; 0 for none.
+
+    Raises:
+      RunError: a number out of its range, or neither of both, or both.
+    """
+    if epochs and (pace.steps or not 0 < epochs < math.inf):
+        raise RunError(f'expected steps or epochs > 0, got steps={pace.steps} and epochs={epochs}')
+    check_integers(0 if epochs else 1, steps=pace.steps)
+    check_integers(1, dispatch=pace.dispatch)
+    check_integers(0, **pace._asdict())
+    if pace.steps >= 2**31:
+        raise RunError(f'expected steps below 2^31, got {pace.steps}')
+    return Pace(*map(int, pace))
+
+
+def timed(pace: Pace, epochs: float, steps: float) -> Pace:
+    """A pace with its steps.
+
+    Args:
+      pace: of the training.
+      epochs: passes over the data, in place of the steps; 0 for none.
+      steps: of a pass.
+    """
+    return pace._replace(steps=max(1, math.ceil(epochs * steps))) if epochs else pace
 
 
 def spans(start: int, pace: Pace) -> list[tuple[int, int]]:

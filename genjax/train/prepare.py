@@ -65,7 +65,7 @@ def prepare(
         'recipe': function.__name__,
         'options': describe_options(function, options),
         'image_shape': list(dataset.image_shape),
-        'fingerprint': sources.fingerprint(dataset),
+        'fingerprint': _mark(dataset, given.reading.rules),
         'source': sources.located(given.data),
         'image_size': given.image_size,
         'reading': given.reading.chosen,
@@ -81,6 +81,11 @@ def prepare(
     check_labels(trained, measured, model)
     _rehearse(model, trained, batch_size)
     return config, model, trained, measured
+
+
+def _mark(dataset: Dataset, rules: int) -> str:
+    """The fingerprint, as the run's first version had it."""
+    return (dataset.older if rules < 2 else None) or sources.fingerprint(dataset)
 
 
 def _suited(
@@ -113,7 +118,7 @@ def _divide(dataset: Dataset, given: Given) -> tuple[Dataset, Dataset, Config]:
         return *parts, {'held_out': float(share), 'held_out_source': None}
     other = dataset.apart if known else given.load(given.held_out)
     assert other is not None
-    mark = sources.fingerprint(other)
+    mark = _mark(other, given.reading.rules)
     place = APART if known else sources.located(given.held_out)
     return dataset, like(dataset, other), {'held_out': mark, 'held_out_source': place}
 

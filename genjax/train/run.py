@@ -15,17 +15,18 @@ from genjax.core import State
 from genjax.data import DataError, Dataset
 from genjax.data.reading import PLAIN, Reading, checked
 from genjax.train import measures, processes
+from genjax.train.advice import advised
 from genjax.train.checkpoint import Checkpoints
-from genjax.train.config import START_SOURCE, Config, build, find_recipe, identity, origin, upgraded
+from genjax.train.config import Config, build, find_recipe, identity, origin, upgraded
 from genjax.train.errors import RunError, check_integers, check_seed, located, within_memory
-from genjax.train.folder import CHECKPOINTS, CONFIG, agree, locked, read
+from genjax.train.folder import CHECKPOINTS, CONFIG, agree, existing, locked, read
 from genjax.train.history import as_of, judged_since, offset
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
-from genjax.train.pace import Pace
+from genjax.train.pace import Pace, checked_pace, timed
 from genjax.train.prepare import APART, Given, like, prepare
 from genjax.train.recorder import Recorder
-from genjax.train.start import begun, named, start
+from genjax.train.start import source_of, start, step_of
 from genjax.train.views import view
 
 _FITTING = 'a model and a batch that fit into memory (a smaller batch_size, or more microbatches)'
@@ -54,7 +55,8 @@ def train(
     data: Any,
     *,
     run: str | os.PathLike,
-    steps: int,
+    steps: int = 0,
+    epochs: float = 0.0,
     batch_size: int = 64,
     seed: int = 0,
     held_out: float | str = 'auto',
@@ -84,6 +86,7 @@ def train(
         dict, a sequence of examples or a Dataset.
       run: the folder, made if need be.
       steps: in all, those of an earlier training in the folder included.
+      epochs: passes over the training images, in place of the steps.
       batch_size: examples an update.
       seed: of the parameters, the noise and the order of the examples.
       held_out: share of the data that is never trained on, or other data to measure on; 'auto' is
@@ -120,15 +123,13 @@ def train(
       DivergedError: a hundred steps in a row were not finite.
       DataError: data that cannot be read.
     """
-    pace = Pace(steps, dispatch, sample_every, eval_every, patience, keep_every)
-    check_integers(1, steps=steps, dispatch=dispatch, batch_size=batch_size)
-    check_integers(0, **pace._asdict())
+    check_integers(1, batch_size=batch_size)
+    pace = checked_pace(
+        Pace(steps, dispatch, sample_every, eval_every, patience, keep_every), epochs
+    )
     check_seed(seed)
     measures.check(metrics, monitor)
-    if steps >= 2**31:
-        raise RunError(f'expected steps below 2^31, got {steps}')
-    # NumPy's integers are no JSON.
-    pace, batch_size, seed = Pace(*map(int, pace)), int(batch_size), int(seed)
+    batch_size, seed = int(batch_size), int(seed)  # NumPy's integers are no JSON.
     folder = located(run)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_explained(folder))
@@ -140,12 +141,16 @@ def train(
             given = Given(data, held_out, image_size, checked(reading)._replace(rules=rules))
             config, model, trained, measured = prepare(function, options, given, batch_size, seed)
             measures.check_sizes(metrics, trained, measured)
+            pace = timed(pace, epochs, trained.size / (batch_size * model.repeats))
+            config = advised(config, model, trained, measured, pace)
             if parallel.leads():
                 stack.enter_context(locked(folder))
-                said = _source(folder, start_from, model)
-                agree(folder, config | said, function, _step(folder) if change else None, measured)
+                said = source_of(folder, start_from, model)
+                agree(
+                    folder, config | said, function, step_of(folder) if change else None, measured
+                )
         processes.compare(folder / CONFIG, (identity(config), pace, mesh.shape))
-        config = _read(folder)
+        config = existing(folder)
         saved = Checkpoints(folder / CHECKPOINTS, config, False, function, keep_every)
         checkpoints = stack.enter_context(contextlib.closing(saved))
         state = start(model, config, mesh, checkpoints)
@@ -173,7 +178,7 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
       RunError: no such run or checkpoint, or one that does not fit the recipe.
     """
     folder = located(run)
-    config = _read(folder)
+    config = existing(folder)
     function = find_recipe(recipe or config['recipe'])
     config = upgraded(config, function)
     if not (folder / CHECKPOINTS).is_dir():
@@ -187,29 +192,6 @@ def load(run: str | os.PathLike, step: int | str = 'latest', recipe: Callable | 
         like = jax.eval_shape(model.init, key)
         state = checkpoints.restore(at, like, lambda: model.init(key))
     return Run(model, state, config, folder)
-
-
-def _read(folder: Path) -> Config:
-    config = read(folder)
-    if config is None:
-        raise RunError(f'expected a run in {folder}, got a folder without {CONFIG}, or none')
-    return config
-
-
-def _source(folder: Path, start_from: Any, model: Any) -> Config:
-    """What a command says of the run that it starts from; of a new run, all that there is to it."""
-    if start_from is None:
-        return {}
-    name = named(start_from)
-    return {START_SOURCE: name} if read(folder) else begun(name, model)
-
-
-def _step(folder: Path) -> int:
-    """The step that a run goes on from."""
-    if not (folder / CHECKPOINTS).is_dir():
-        return 0
-    with contextlib.closing(Checkpoints(folder / CHECKPOINTS, None, True)) as checkpoints:
-        return checkpoints.latest() or 0
 
 
 @contextlib.contextmanager

@@ -142,3 +142,32 @@ def _taken(where: str, tree: PyTree, leaves: Leaves) -> PyTree:
         return jax.device_put(found, of.sharding) if _fits(found, of) else jnp.copy(of)
 
     return jax.tree_util.tree_map_with_path(leaf, tree)
+
+
+def source_of(folder: Path, start_from: str | os.PathLike | None, model: Any) -> Config:
+    """What a command says of the run that it starts from; of a new run, all that there is to it.
+
+    Args:
+      folder: of the run.
+      start_from: the source, as `named` takes it; None for none.
+      model: of the run.
+
+    Raises:
+      RunError: as `begun`.
+    """
+    if start_from is None:
+        return {}
+    name = named(start_from)
+    return {START_SOURCE: name} if read(folder) else begun(name, model)
+
+
+def step_of(folder: Path) -> int:
+    """The step that a run goes on from.
+
+    Args:
+      folder: of the run.
+    """
+    if not (folder / CHECKPOINTS).is_dir():
+        return 0
+    with contextlib.closing(Checkpoints(folder / CHECKPOINTS, None, True)) as checkpoints:
+        return checkpoints.latest() or 0
