@@ -153,7 +153,7 @@ def test_every_command_tells_that_memory_ends(at, monkeypatch, capsys):
     def exhausted(*args):
         raise MemoryError('Unable to allocate 9 EiB')
 
-    monkeypatch.setattr('genjax.train.checkpoint._digest', exhausted)
+    monkeypatch.setattr('genjax.train.checkpoint.digest', exhausted)
     monkeypatch.setattr('genjax.data.inspect', exhausted)
     out = ['--out', str(at.here / 'x.png')]
     drawn = [[name, str(at.run), *out] for name in ('sample', 'reconstruct', 'interpolate')]

@@ -22,8 +22,10 @@ _GREY = (16, 239)  # between these a pixel is neither black nor white
 _BINARY = 0.5  # of the pixels are grey: from here on images are photographs
 
 
-def advised(config: Config, model: Any, trained: Dataset, held_out: Dataset, pace: Pace) -> Config:
-    """Says what a training will do, and what would spoil it; the config with the latter.
+def advised(
+    config: Config, model: Any, trained: Dataset, held_out: Dataset, pace: Pace
+) -> tuple[Config, list[str]]:
+    """The config with what would spoil a training, and what is to be said before it starts.
 
     Args:
       config: of the run.
@@ -35,10 +37,18 @@ def advised(config: Config, model: Any, trained: Dataset, held_out: Dataset, pac
     state = jax.eval_shape(model.init, jax.random.key(0))
     batch = config['batch_size'] * model.repeats
     notes = config['notes'] + warnings(config, state, trained, pace, model.num_classes)
-    if parallel.leads():
-        for line in (*plan(config, state, trained, held_out, pace, batch), *notes):
-            print(f'genjax: {line}', file=sys.stderr)
-    return {**config, 'notes': notes}
+    planned = plan(config, state, trained, held_out, pace, batch)
+    return {**config, 'notes': notes}, [*planned, *notes]
+
+
+def say(lines: list[str]) -> None:
+    """Prints lines, of several processes in the first.
+
+    Args:
+      lines: to be said.
+    """
+    for line in lines if parallel.leads() else ():
+        print(f'genjax: {line}', file=sys.stderr)
 
 
 def greys(dataset: Dataset) -> float:
@@ -61,7 +71,7 @@ def photographs(dataset: Dataset) -> bool:
 
 
 def plan(
-    config: Config, state: State, trained: Dataset, held_out: Dataset, pace: Pace
+    config: Config, state: State, trained: Dataset, held_out: Dataset, pace: Pace, batch: int
 ) -> list[str]:
     """What a training will do, a line each.
 

@@ -15,7 +15,7 @@ from genjax.core import State
 from genjax.data import DataError, Dataset
 from genjax.data.reading import PLAIN, Reading, checked
 from genjax.train import measures, processes
-from genjax.train.advice import advised
+from genjax.train.advice import advised, say
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, identity, origin, upgraded
 from genjax.train.errors import RunError, check_integers, check_seed, located, within_memory
@@ -142,7 +142,7 @@ def train(
             config, model, trained, measured = prepare(function, options, given, batch_size, seed)
             measures.check_sizes(metrics, trained, measured)
             pace = timed(pace, epochs, trained.size / (batch_size * model.repeats))
-            config = advised(config, model, trained, measured, pace)
+            config, lines = advised(config, model, trained, measured, pace)
             if parallel.leads():
                 stack.enter_context(locked(folder))
                 said = source_of(folder, start_from, model)
@@ -150,6 +150,7 @@ def train(
                     folder, config | said, function, step_of(folder) if change else None, measured
                 )
         processes.compare(folder / CONFIG, (identity(config), pace, mesh.shape))
+        say(lines)
         config = existing(folder)
         saved = Checkpoints(folder / CHECKPOINTS, config, False, function, keep_every)
         checkpoints = stack.enter_context(contextlib.closing(saved))

@@ -139,17 +139,28 @@ OPTIONS = {
     ),
     'held-out labels beyond': (
         {'held_out': DATA._replace(y=DATA.y + 1), 'num_classes': 3},
-        'expected labels below num_classes=3 in array, got labels up to 3',
+        'expected held-out images of the classes of array, 0, 1, 2, got 3 in array',
     ),
     'held-out images of another shape': (
         {'held_out': {'x': DATA.x[:, :2], 'y': DATA.y}},
-        'expected held-out images (4, 4, 1) like those of array, with labels where those have '
-        'them, got (2, 4, 1) in array',
+        'expected held-out images (4, 4, 1) like those of array, got (2, 4, 1) in array',
     ),
     'held-out images without labels': (
-        {'held_out': DATA.x},
-        'expected held-out images (4, 4, 1) like those of array, with labels where those have '
-        'them, got (4, 4, 1) in array',
+        {'held_out': DATA.x, 'num_classes': 3},
+        'expected labels below num_classes=3 in array, got none',
+    ),
+    'a class without training images': (
+        {'data': DATA, 'num_classes': 4},
+        'expected training images of each of num_classes=4 in array (training), got none of 3: '
+        'say num_classes=3, or take folders without images out',
+    ),
+    'classes of data without labels': (
+        {'data': DATA.x, 'num_classes': 'auto'},
+        "expected data with labels for num_classes='auto', got array (training) without",
+    ),
+    'steps and epochs': (
+        {'epochs': 2},
+        'expected steps or epochs > 0, got steps=3 and epochs=2',
     ),
     'nothing to profile': (
         {'profile': True},

@@ -102,7 +102,7 @@ ARRAYS = {
     ),
     'another ground': (
         lambda here: data.load(IMAGES, reading={'ground': 'whitish'}),
-        "expected a ground such as 'white' or '#808080', got 'whitish'",
+        "expected a colour such as 'white' or '#808080', got 'whitish'",
     ),
     'other keys': (
         lambda here: data.load(IMAGES, reading={'keys': 'x=images'}),
