@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from genjax.random import stream
@@ -20,14 +21,31 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
     """
     if num_classes is None:
         if y is not None:
-            raise ValueError(f'expected no labels without num_classes, got y {y.shape}')
+            raise ValueError(f'expected no labels without num_classes, got y {np.shape(y)}')
         return None
     if y is None:
         raise ValueError(f'expected labels y [{n}] of {num_classes} classes, got none')
-    y = jnp.asarray(y)
-    if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
-        raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
-    return y.astype(jnp.int32)
+    given = y if hasattr(y, 'dtype') else np.asarray(y)
+    if given.shape != (n,) or not jnp.issubdtype(given.dtype, jnp.integer):
+        raise ValueError(f'expected integer labels y [{n}], got {given.dtype} {given.shape}')
+    return jnp.asarray(given, jnp.int32)
+
+
+def check_known(y: Array, num_classes: int) -> None:
+    """Refuses labels of classes that there are not, where values are at hand: outside of `jit`.
+
+    Args:
+      y: integers `[n]`.
+      num_classes: of the model.
+
+    Raises:
+      ValueError: one is outside of [0, num_classes).
+    """
+    if isinstance(y, jax.core.Tracer):
+        return
+    labels = np.asarray(y)
+    if others := np.unique(labels[(labels < 0) | (labels >= num_classes)]).tolist():
+        raise ValueError(f'expected labels y in [0, {num_classes}), got {others[:3]}')
 
 
 def draw_labels(key: Array, n: int, num_classes: int | None) -> Array | None:
