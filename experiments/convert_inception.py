@@ -10,10 +10,10 @@ file's SHA-256: printed is whether it starts so, and the mark that figures of th
 import hashlib
 from pathlib import Path
 
-import safetensors.numpy
 import torch
 import tyro
 
+from genjax.exports.tensors import pack
 from genjax.metrics.features import Extractor
 from genjax.metrics.inception import of_tensors
 
@@ -41,7 +41,7 @@ def convert(source: Path, target: Path) -> Extractor:
     except Exception as error:  # What damaged files raise is of many kinds.
         raise ValueError(f'{source}: expected a state dict of tensors, got {error!r}') from error
     extractor = of_tensors(tensors, str(source))
-    safetensors.numpy.save_file(tensors, target)
+    target.write_bytes(pack(tensors))
     return extractor
 
 

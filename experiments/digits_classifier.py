@@ -26,6 +26,7 @@ from flax.traverse_util import flatten_dict
 
 from genjax import augment, data
 from genjax.core import Net
+from genjax.exports.tensors import pack
 from genjax.metrics import accuracy, of_classifier, train_classifier
 
 STEPS = 1500
@@ -46,8 +47,6 @@ def trained(train: data.Dataset, seed: int = 0, steps: int = STEPS) -> Net:
 
 def main(out: Path, mnist: Path | None = None, seed: int = 0, steps: int = STEPS) -> None:
     """Trains, measures and writes the classifier."""
-    import safetensors.numpy
-
     train, held_out = data.split(data.digits())
     start = time.perf_counter()
     net = trained(train, seed, steps)
@@ -63,7 +62,7 @@ def main(out: Path, mnist: Path | None = None, seed: int = 0, steps: int = STEPS
         facts[f'{name}_accuracy'] = f'{found.total:.4f} of {test.size}'
         print(f'{name}: {facts[f"{name}_accuracy"]}')
     weights = flatten_dict({'params': net.params, 'stats': net.stats}, sep='/')
-    content = safetensors.numpy.save(weights, facts)
+    content = pack(weights, facts)
     out.write_bytes(content)
     print(f'{len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}')
 

@@ -87,7 +87,9 @@ def _training(recipe: Callable) -> Callable[..., int]:
             parallel.join(**{name: options.pop(name) for name in hosts})
         except ValueError as error:
             raise RunError(str(error)) from None
-        finished = train(recipe, data, run=run, **options).finished
+        # What is not given may be decided by the data.
+        given = {name: value for name, value in options.items() if value is not defaults[name]}
+        finished = train(recipe, data, run=run, **given).finished
         print(run)
         if finished is None:
             return 0
@@ -101,6 +103,7 @@ def _training(recipe: Callable) -> Callable[..., int]:
     others = [*common.values(), *hosts.values()]
     parameters = [*needed, *options_of(recipe).values(), *others]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    defaults = {p.name: p.default for p in parameters}
     types = {p.name: _written(p.annotation) for p in parameters} | _WORDS
     if 'num_classes' in types:
         types['num_classes'] = int | Literal['auto'] | None

@@ -10,11 +10,13 @@ import jax
 import numpy as np
 import pytest
 
+from genjax import export, load_exported
 from genjax.cli import main
 from genjax.data import DataError
 from genjax.train import RunError, load, train
 from genjax.train.errors import within_memory
 from tests.bad_inputs.commands import COMMANDS
+from tests.bad_inputs.exported import INPUTS
 from tests.bad_inputs.folders import DAMAGE, FULL, HARMLESS, UNWRITABLE, full
 from tests.bad_inputs.functions import FUNCTIONS
 from tests.bad_inputs.options import OPTIONS
@@ -215,3 +217,18 @@ def test_integers_of_numpy_are_integers(at):
     options = {name: np.int64(TINY[name]) for name in ('batch_size', 'dispatch', 'eval_every')}
     run = go_on(at, steps=np.int64(2), seed=np.int64(0), **options)
     assert run.state.step == 2
+
+
+@pytest.fixture(scope='module')
+def conditional(tmp_path_factory):
+    """A VAE of three classes that was exported."""
+    folder = tmp_path_factory.mktemp('conditional')
+    run = train('vae', DATA, run=folder / 'run', steps=1, num_classes=3, **TINY)
+    return load_exported(export(run, folder / 'model', platforms=('cpu',)))
+
+
+@pytest.mark.parametrize(('act', 'message'), INPUTS.values(), ids=INPUTS)
+def test_exported_models(conditional, act, message):
+    with pytest.raises(ValueError) as caught:
+        act(conditional)
+    assert str(caught.value) == message

@@ -193,7 +193,7 @@ def test_a_sequence_of_images_alone_has_no_labels():
 
 def test_examples_are_brought_to_one_size():
     source = Examples(pillow(X[0]), pillow(X[1, :5]), pillow(X[2, ..., 0]))
-    with pytest.raises(DataError, match='expected images of one size, or image_size'):
+    with pytest.raises(DataError, match='expected images of one size, or a size'):
         data.load(source)
     dataset = data.load(source, image_size=4)
     assert dataset.x.shape == (3, 4, 4, 3)

@@ -131,7 +131,9 @@ def test_of_many_bad_files_the_first_are_named(tmp_path):
 
 def test_different_sizes_need_a_size(tmp_path):
     write(tmp_path, a=GREY, b=GREY[:4])
-    message = r"of one size, or image_size to bring them to, got 7x5 and 7x4 in 'b.png'"
+    message = (
+        r"of one size, or a size to bring them to \(--image-size\), got 7x5 and 7x4 in 'b.png'"
+    )
     with pytest.raises(DataError, match=message):
         data.load(tmp_path)
     assert data.load(tmp_path, image_size=4).x.shape == (2, 4, 4, 1)

@@ -19,6 +19,7 @@ import genjax
 from genjax import export, gan, load_exported, vae
 from genjax.cli import main
 from genjax.exports import writer as exporting
+from genjax.exports.programs import OLDEST_JAX
 from genjax.train import Run, RunError, load
 from genjax.train.config import config_hash, describe_options
 
@@ -149,13 +150,45 @@ def test_weights_are_the_averaged_ones_of_the_networks_in_use(exports, name):
         }
 
 
+def test_weights_are_written_whatever_their_layout(exports, tmp_path):
+    """Arrays that JAX hands over, and safetensors 0.8, which writes memory as it lies."""
+    run, folder = exports('vae')
+    nets = jax.tree.map(lambda leaf: np.asfortranarray(leaf), run.state.nets)
+    other = export(run._replace(state=run.state.replace(nets=nets)), tmp_path / 'columns')
+    weights = [safetensors.numpy.load_file(f / 'weights.safetensors') for f in (folder, other)]
+    assert any(leaf.ndim == 2 and not leaf.flags.c_contiguous for leaf in jax.tree.leaves(nets))
+    jax.tree.map(np.testing.assert_array_equal, *weights)
+
+
+def test_gradients_and_vmap_are_those_of_the_model(exports):
+    run, folder = exports('dcgan')
+    generate, y = load_exported(folder).generate, np.arange(4) % 3
+    z = np.random.default_rng(1).normal(size=(4, run.model.latent_dim)).astype(np.float32)
+
+    def gradient(draw):
+        return jax.grad(lambda z: jnp.sum(draw(z, y) ** 2))(z)
+
+    expected = gradient(lambda z, y: run.model.generate(run.state, z, y))
+    np.testing.assert_allclose(gradient(generate), expected, rtol=1e-3, atol=1e-3)
+    pairs = jax.vmap(generate)(z.reshape(2, 2, -1), y.reshape(2, 2))
+    np.testing.assert_allclose(pairs.reshape(4, *SHAPE), generate(z, y), atol=1e-5)
+
+
+def test_gradients_of_an_encoder_are_those_of_the_model(exports):
+    run, folder = exports('conv_vae')
+    x = np.random.default_rng(1).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    found = jax.grad(lambda x: jnp.sum(load_exported(folder).encode(x)['mean'] ** 2))(x)
+    expected = jax.grad(lambda x: jnp.sum(run.model.encode(run.state, x).mean ** 2))(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
 WITHOUT_RECIPES = """
     import sys, types
     from pathlib import Path
     import numpy
     sys.modules['genjax'] = None  # An import of it fails.
     exec(SNIPPET)
-    numpy.save(OUT / 'snippet.npy', images)
+    numpy.savez(OUT / 'snippet.npz', images=images, **globals().get('q', {}))
 
     for name in ('genjax', 'genjax.train'):  # Packages that import nothing by themselves.
         package = sys.modules[name] = types.ModuleType(name)
@@ -186,7 +219,11 @@ def test_it_runs_without_the_code_of_its_recipe(exports, name, tmp_path):
     z = jax.random.normal(key, (16, run.model.latent_dim))
     draw = run.model.generate if name == 'dcgan' else run.model.decode
     expected = draw(run.state, z, *labels(run, 16))
-    np.testing.assert_allclose(np.load(tmp_path / 'snippet.npy'), expected, atol=1e-5)
+    with np.load(tmp_path / 'snippet.npz') as snippet:
+        np.testing.assert_allclose(snippet['images'], expected, atol=1e-5)
+        if name == 'conv_vae':
+            posterior = run.model.encode(run.state, expected)
+            np.testing.assert_allclose(snippet['log_var'], posterior.log_var, atol=1e-3)
     expected = run.model.sample(run.state, key, 16)
     np.testing.assert_allclose(np.load(tmp_path / 'loaded.npy'), expected, atol=1e-5)
 
@@ -209,7 +246,12 @@ def test_facts_and_card_say_what_it_is(exports):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == mark
     card = (folder / 'README.md').read_text()
     front = card.split('---\n')[1]
-    assert front.startswith('license: "unknown"\nlibrary_name: genjax\n')
+    assert front.startswith('license: "unknown"\nlibrary_name: genjax\npipeline_tag: other\n')
+    assert '- class-conditional-image-generation\n' in front
+    assert f"by `pip install 'jax>={OLDEST_JAX}' flatbuffers safetensors`" in card
+    plain = (exports('conv_vae')[1] / 'README.md').read_text()
+    assert 'pipeline_tag: unconditional-image-generation\n' in plain
+    assert 'class-conditional' not in plain
     assert 'digits.npz' in card
     assert config_hash(run.config) in card
     for path in folder.iterdir():
@@ -331,7 +373,7 @@ def test_inputs_are_checked_as_the_model_checks_them(exports):
         exported.decode(np.zeros((2, 4)), y)
     with pytest.raises(ValueError, match=r'expected labels y \[2\] of 2 classes, got none'):
         exported.decode(z)
-    with pytest.raises(ValueError, match=r'expected integer labels y \[2\], got int32 \(3,\)'):
+    with pytest.raises(ValueError, match=r'expected integer labels y \[2\], got int64 \(3,\)'):
         exported.encode(x, np.zeros(3, int))
     with pytest.raises(ValueError, match=r'expected images \[b, 28, 28, 1\], got \(2, 28, 28, 3\)'):
         exported.encode(np.zeros((2, 28, 28, 3), np.uint8), y)

@@ -1,6 +1,9 @@
 """Inception's graph beside PyTorch's layers, how images come to it, and files of its weights."""
 
+import importlib
+import sys
 import zipfile
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -303,6 +306,25 @@ def test_a_state_dict_is_converted(file, tensors, tmp_path, capsys):
     ):
         convert_inception.convert(source, target)
     assert target.read_bytes() == before
+
+
+def test_weights_that_lie_channels_last_in_memory_are_converted(
+    file, tensors, tmp_path, monkeypatch
+):
+    """What PyTorch hands over of them, without PyTorch."""
+
+    def loaded():
+        for name, tensor in tensors.items():
+            yield name, SimpleNamespace(numpy=lambda tensor=tensor: np.asfortranarray(tensor))
+
+    torch = SimpleNamespace(load=lambda *args, **kwargs: dict(loaded()))
+    monkeypatch.setitem(sys.modules, 'torch', torch)
+    monkeypatch.delitem(sys.modules, 'experiments.convert_inception', raising=False)
+    convert_inception = importlib.import_module('experiments.convert_inception')
+    monkeypatch.delitem(sys.modules, 'experiments.convert_inception')
+    target = tmp_path / 'out.safetensors'
+    convert_inception.convert(tmp_path / 'in.pth', target)
+    assert metrics.inception(target).mark == metrics.inception(file).mark
 
 
 def test_one_program_serves_all_weights_at_full_precision():

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from genjax.data.arrays import labels as numbered
-from genjax.data.arrays import natural
+from genjax.data.arrays import natural, shown
 from genjax.data.errors import DataError
 from genjax.data.trees import File, Tree
 
@@ -87,7 +87,15 @@ def labelled(tree: Tree, files: list[File], prefix: str, rules: int) -> Named:
         return Named(notes=(note,))
     classes = sorted(set(tops), key=natural if rules >= 2 else None)
     numbers = {name: number for number, name in enumerate(classes)}
-    return Named(np.array([numbers[name] for name in tops], np.int32), tuple(classes))
+    y = np.array([numbers[name] for name in tops], np.int32)
+    return Named(y, tuple(classes), _without_images(tree, prefix, classes))
+
+
+def _without_images(tree: Tree, prefix: str, classes: list[str]) -> tuple[str, ...]:
+    folder = tree.root / prefix
+    folders = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+    empty = sorted(name for name in folders - set(classes) if not name.startswith('.'))
+    return (f'{folder}: no images in {shown(tuple(empty))}, which is no class',) if empty else ()
 
 
 def _of_stylegan(tree: Tree, files: list[File], prefix: str) -> Named | None:

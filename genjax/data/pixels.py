@@ -205,7 +205,8 @@ def sizes(expected: tuple[int, ...], got: tuple[int, ...]) -> str:
       got: the shape of another.
     """
     (a, b), (c, d) = expected[:2], got[:2]
-    return f'expected images of one size, or image_size to bring them to, got {b}x{a} and {d}x{c}'
+    wanted = 'images of one size, or a size to bring them to (--image-size)'
+    return f'expected {wanted}, got {b}x{a} and {d}x{c}'
 
 
 def resized(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from genjax.exports.reader import WEIGHTS, Facts
+from genjax.exports.reader import PROGRAM, WEIGHTS, Facts
 
 
 def card(facts: Facts) -> str:
@@ -13,11 +13,11 @@ def card(facts: Facts) -> str:
       facts: of an exported model, as `model.json` has them.
     """
     recipe, family = facts['recipe'], facts['family']
-    tags = ''.join(f'- {tag}\n' for tag in (family.lower(), recipe, 'jax', 'stablehlo'))
+    tags = ''.join(f'- {tag}\n' for tag in _tags(facts))
     return f"""---
 license: {json.dumps(facts['licence'])}
 library_name: genjax
-pipeline_tag: unconditional-image-generation
+pipeline_tag: {_task(facts)}
 tags:
 {tags}---
 
@@ -30,8 +30,9 @@ tags:
 ## Use
 
 {_uses(facts)}
-Images are float32 in [-1, 1], of any number at once. The programs are StableHLO by `jax.export`,
-for {', '.join(facts['platforms'])}; the first argument of each are the weights.
+Images are float32 in [-1, 1], of any number at once but none. The programs are StableHLO by
+`jax.export`, for {', '.join(facts['platforms'])}, with their gradients; the first argument of
+each are the weights.
 
 ## Config
 
@@ -39,6 +40,16 @@ for {', '.join(facts['platforms'])}; the first argument of each are the weights.
 {json.dumps(facts['config'], indent=2)}
 ```
 """
+
+
+def _task(facts: Facts) -> str:
+    """Of the tasks that model hubs list, none draws images of a class."""
+    return 'other' if facts['num_classes'] else 'unconditional-image-generation'
+
+
+def _tags(facts: Facts) -> list[str]:
+    conditional = ['class-conditional-image-generation'] if facts['num_classes'] else []
+    return [facts['family'].lower(), facts['recipe'], *conditional, 'jax', 'stablehlo']
 
 
 def _table(rows: Mapping[str, object]) -> str:
@@ -53,6 +64,7 @@ def _about(facts: Facts) -> dict[str, object]:
         'config hash': facts['config_hash'],
         'licence': facts['licence'],
         'made by': f'genjax {facts["genjax"]}, jax {facts["jax"]}',
+        'read by': f'{facts["read_by"]}; JAX promises it for half a year after jax {facts["jax"]}',
     }
 
 
@@ -61,28 +73,47 @@ def _figures(record: dict[str, float | None]) -> str:
 
 
 def _uses(facts: Facts) -> str:
-    """Two ways to draw images: with genjax, and with nothing but JAX."""
-    name = 'decode' if 'decode' in facts['programs'] else 'generate'
+    """Two ways to use the programs: with genjax, and with nothing but JAX."""
+    draw = 'decode' if 'decode' in facts['programs'] else 'generate'
     classes = facts['num_classes']
+    y = ', y' if classes else ''
     labels = f"y = jax.numpy.arange(16, dtype='int32') % {classes}\n" if classes else ''
-    return f"""```python
+    with_genjax = _encoding(facts, 'model.encode(images')
+    without = _encoding(facts, "program('encode')(weights, images")
+    return f"""With genjax:
+
+```python
 import jax
 import genjax
 
 model = genjax.load_exported('.')
-images = model.sample(jax.random.key(0), 16)
-```
+{labels}images = model.sample(jax.random.key(0), 16{y})
+{with_genjax}```
 
-With nothing of genjax:
+With nothing of genjax, by `pip install '{facts['read_by']}' flatbuffers safetensors`:
 
 ```python
 import jax
 import safetensors.numpy
 
 weights = safetensors.numpy.load_file('{WEIGHTS}')
-with open('{name}.stablehlo', 'rb') as file:
-    {name} = jax.export.deserialize(bytearray(file.read()))
+
+
+def program(name):
+    with open(f'{{name}}{PROGRAM}', 'rb') as file:
+        return jax.jit(jax.export.deserialize(bytearray(file.read())).call)
+
+
 z = jax.random.normal(jax.random.key(0), (16, {facts['latent_dim']}))
-{labels}images = jax.jit({name}.call)(weights, z{', y' if classes else ''})
-```
+{labels}images = program('{draw}')(weights, z{y})
+{without}```
 """
+
+
+def _encoding(facts: Facts, call: str) -> str:
+    """How the parameters of q(z | x) are had, where there is an encoder."""
+    if 'encode' not in facts['programs']:
+        return ''
+    names = ', '.join(facts['programs']['encode']['outputs'])
+    y = ', y' if facts['num_classes'] else ''
+    return f'q = {call}{y})  # of q(z | x), by name: {names}\n'

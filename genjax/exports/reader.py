@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from genjax.exports.programs import function, read_program
 from genjax.images import check_batch, scale
-from genjax.nn.labels import check_labels, draw_labels
+from genjax.nn.labels import check_known, check_labels, draw_labels
 from genjax.random import stream
-from genjax.train.errors import RunError, located
+from genjax.train.errors import RunError, check_integers, located
 
 Facts = dict[str, Any]
 FORMAT = 'genjax export 1'
@@ -26,6 +27,9 @@ _FILES = {WEIGHTS, *(name + PROGRAM for name in _PROGRAMS)}
 
 class Exported(NamedTuple):
     """A model as pure, jitted functions of its inputs alone; the weights are within.
+
+    `jax.grad` differentiates `generate`, `encode` and `decode` in their first input, `jax.vmap`
+    makes one batch of several.
 
     Attributes:
       facts: what the folder's `model.json` says.
@@ -51,7 +55,8 @@ def load_exported(folder: str | os.PathLike) -> Exported:
       folder: of the exported model.
 
     Raises:
-      RunError: the folder holds no exported model, or one with damaged or foreign files.
+      RunError: the folder holds no exported model, one with damaged or foreign files, or one that
+        this version of JAX cannot read.
     """
     import safetensors.numpy
 
@@ -61,11 +66,11 @@ def load_exported(folder: str | os.PathLike) -> Exported:
         files = {name: _read(folder / name, mark) for name, mark in facts['files'].items()}
         # On the device once, not with each call.
         weights = jax.device_put(safetensors.numpy.load(files.pop(WEIGHTS)))
-        programs = {
-            name.removesuffix(PROGRAM): jax.export.deserialize(bytearray(data)).call
+        functions = {
+            name.removesuffix(PROGRAM): function(_program(folder / name, data, facts['jax']))
             for name, data in files.items()
         }
-        return _assemble(facts, {k: partial(jax.jit(f), weights) for k, f in programs.items()})
+        return _assemble(facts, {k: partial(jax.jit(f), weights) for k, f in functions.items()})
     except RunError:
         raise
     except Exception as error:  # What forged files raise is of many kinds.
@@ -103,6 +108,18 @@ def _read(path: Path, mark: str) -> bytes:
     return data
 
 
+def _program(path: Path, data: bytes, writer: str) -> jax.export.Exported:
+    try:
+        return read_program(data)
+    except Exception as error:  # JAX has many kinds of them for programs of other versions.
+        if writer == jax.__version__:
+            raise
+        raise RunError(
+            f'{path}: expected a program that jax {jax.__version__} reads, got one of jax '
+            f'{writer}: install jax=={writer}, or export the run again by this version'
+        ) from error
+
+
 def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
     """The functions of a model, which check their inputs as the model itself does."""
     latent_dim, num_classes = facts['latent_dim'], facts['num_classes']
@@ -117,8 +134,13 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
     def checked(program, prepare):
         def apply(a, y=None):
             a = prepare(a)
-            y = check_labels(y, len(a), num_classes)
-            return program(a) if y is None else program(a, y)
+            if not len(a):
+                raise ValueError(f'expected n >= 1 examples, got an array of {a.shape}')
+            labels = check_labels(y, len(a), num_classes)
+            if labels is None:
+                return program(a)
+            check_known(y, num_classes)
+            return program(a, labels)
 
         return apply
 
@@ -133,6 +155,7 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
     draw = functions['decode' if 'decode' in functions else 'generate']
 
     def sample(key, n, y=None):
+        check_integers(1, n=n)
         z = jax.random.normal(stream(key, 'z'), (n, latent_dim), jnp.float32)
         y = draw_labels(key, n, num_classes) if y is None else y
         return draw(z, y)

@@ -20,7 +20,18 @@ from jax.interpreters.partial_eval import dce_jaxpr_consts
 
 from genjax.core import State, averaged
 from genjax.exports.card import card
-from genjax.exports.reader import FACTS, FORMAT, PROGRAM, WEIGHTS, Facts, digest, load_exported
+from genjax.exports.programs import OLDEST_JAX, portable
+from genjax.exports.reader import (
+    FACTS,
+    FORMAT,
+    PROGRAM,
+    WEIGHTS,
+    Exported,
+    Facts,
+    digest,
+    load_exported,
+)
+from genjax.exports.tensors import pack
 from genjax.gan import GAN
 from genjax.train.config import config_hash, without_places
 from genjax.train.errors import RunError, located
@@ -55,9 +66,10 @@ def export(
 ) -> Path:
     """Writes the model of a run as a folder that `load_exported` runs without its recipe.
 
-    Programs are StableHLO for any batch size, functions of weights and inputs: `generate` of a
-    GAN, `encode` and `decode` of a VAE, all with averaged weights where there are such. The folder
-    is written whole, after it has drawn what the run draws, or not at all.
+    Programs are StableHLO for any batch size, functions of weights and inputs, with their
+    gradients: `generate` of a GAN, `encode` and `decode` of a VAE, all with averaged weights where
+    there are such. Whatever JAX writes them, the oldest that genjax knows reads them. The folder is
+    written whole, after it was read and has drawn what the run draws, or not at all.
 
     Args:
       run: of a GAN or a VAE, as `load` gives it.
@@ -72,17 +84,15 @@ def export(
       RunError: another model, a folder that is in use or cannot be written, a platform that there
         is not, or a model that has diverged.
     """
-    import safetensors.numpy
-
     if not platforms or set(platforms) - set(get_args(Platform)):
         raise RunError(f'expected platforms among {get_args(Platform)}, got {platforms}')
     place = located(folder)
-    with _whole(place.absolute()) as partial:
+    with _whole(place.absolute()) as partial, _without_places():
         weights, programs = _lower(run, tuple(platforms))
         mark = {'genjax': version('genjax-models'), 'recipe': run.config['recipe']}
         mark |= {'config': config_hash(run.config), 'step': str(int(run.state.step))}
-        files = {WEIGHTS: safetensors.numpy.save(weights, mark)}
-        files |= {name + PROGRAM: bytes(p.serialize()) for name, p in programs.items()}
+        files = {WEIGHTS: pack(weights, mark)}
+        files |= {name + PROGRAM: bytes(p.serialize(vjp_order=1)) for name, p in programs.items()}
         facts = _facts(run, programs)
         facts |= {'platforms': list(platforms), 'licence': licence}
         facts['files'] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -91,8 +101,9 @@ def export(
         files[FACTS] = (json.dumps(facts, indent=2) + '\n').encode()
         for name, data in files.items():
             (partial / name).write_bytes(data)
+        model = load_exported(partial)
         if jax.export.default_export_platform() in platforms:
-            _compare(run, partial)
+            _compare(run, model)
     return place
 
 
@@ -153,21 +164,22 @@ def _lower(
     """The weights, `generator/params/Dense_0/kernel` and so on, and programs that take them all."""
     functions = _functions(run.model)
     state = averaged(run.state).replace(ema={})
+    # Not the arrays: those of a training lie on its mesh, which the gradients would remember.
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     (b,) = jax.export.symbolic_shape('b')
     labels = () if run.model.num_classes is None else (jax.ShapeDtypeStruct((b,), jnp.int32),)
     trimmed, inputs, used = {}, {}, set()
     for name, function in functions.items():
         images_or_latents = jax.ShapeDtypeStruct((b, *function.shape), jnp.float32)
         inputs[name] = (images_or_latents, *labels)
-        trimmed[name], names = _trim(function.apply, state, inputs[name])
+        trimmed[name], names = _trim(function.apply, shapes, inputs[name])
         used |= names
     leaves = {name.removeprefix('nets/'): leaf for name, leaf in _named(state).items()}
     weights = {name: np.asarray(leaf) for name, leaf in leaves.items() if name in used}
-    with _without_places():
-        programs = {
-            name: jax.export.export(jax.jit(program), platforms=platforms)(weights, *inputs[name])
-            for name, program in trimmed.items()
-        }
+    programs = {
+        name: portable(jax.export.export(jax.jit(f), platforms=platforms)(weights, *inputs[name]))
+        for name, f in trimmed.items()
+    }
     return weights, programs
 
 
@@ -212,6 +224,7 @@ def _facts(run: Run, programs: dict[str, jax.export.Exported]) -> Facts:
         'format': FORMAT,
         'genjax': version('genjax-models'),
         'jax': jax.__version__,
+        'read_by': f'jax>={OLDEST_JAX}',
         'family': type(model).__name__,
         'recipe': config['recipe'],
         'config': without_places(config),
@@ -256,10 +269,10 @@ def _describe(first: str, program: jax.export.Exported) -> Facts:
     }
 
 
-def _compare(run: Run, folder: Path) -> None:
-    """Refuses a folder that does not draw what the run draws."""
+def _compare(run: Run, model: Exported) -> None:
+    """Refuses a model that does not draw what the run draws."""
     key, n = jax.random.key(0), 4
-    got = load_exported(folder).sample(key, n)
+    got = model.sample(key, n)
     if not np.allclose(got, run.model.sample(run.state, key, n), atol=1e-2):
         raise RunError(
             f'expected the exported model to draw what {run.folder} draws, got other images: the '

@@ -29,17 +29,32 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
     """
     if num_classes is None:
         if y is not None:
-            raise ValueError(f'expected no labels without num_classes, got y {y.shape}')
+            raise ValueError(f'expected no labels without num_classes, got y {np.shape(y)}')
         return None
     if y is None:
         raise ValueError(f'expected labels y [{n}] of {num_classes} classes, got none')
     check_at_hand(y, num_classes)
-    y = jnp.asarray(y)
-    if y.shape != (n,) or not jnp.issubdtype(y.dtype, jnp.integer):
-        raise ValueError(f'expected integer labels y [{n}], got {y.dtype} {y.shape}')
+    given = y if hasattr(y, 'dtype') else np.asarray(y)
+    if given.shape != (n,) or not jnp.issubdtype(given.dtype, jnp.integer):
+        raise ValueError(f'expected integer labels y [{n}], got {given.dtype} {given.shape}')
+    y = jnp.asarray(given)
     narrow = y.astype(jnp.int32)
     there = (narrow >= 0) & (narrow < num_classes) & (narrow.astype(y.dtype) == y)
     return jnp.where(there, narrow, UNKNOWN)
+
+
+def check_known(y: Any, num_classes: int | None) -> None:
+    """Refuses labels out of their range outside of `jit`, also if a device is to be waited for.
+
+    Args:
+      y: labels.
+      num_classes: of the model; None if it takes no labels.
+
+    Raises:
+      ValueError: a label that is none of `[0, num_classes)`.
+    """
+    if not isinstance(y, jax.core.Tracer):
+        check_at_hand(np.asarray(y), num_classes)
 
 
 def check_at_hand(y: Any, num_classes: int | None) -> None:

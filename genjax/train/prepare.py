@@ -212,5 +212,5 @@ def check_labels(trained: Dataset, measured: Dataset, model: Any) -> None:
         absent = tuple(names[i] if i < len(names) else str(i) for i in np.flatnonzero(counts == 0))
         raise RunError(
             f'expected training images of each of num_classes={wanted} in {trained.name}, got none '
-            f'of {shown(absent)}: say num_classes={len(names)}, or take folders without images out'
+            f'of {shown(absent)}: say num_classes={trained.num_classes}'
         )

@@ -152,7 +152,7 @@ OPTIONS = {
     'a class without training images': (
         {'data': DATA, 'num_classes': 4},
         'expected training images of each of num_classes=4 in array (training), got none of 3: '
-        'say num_classes=3, or take folders without images out',
+        'say num_classes=3',
     ),
     'classes of data without labels': (
         {'data': DATA.x, 'num_classes': 'auto'},

@@ -4,6 +4,8 @@ In a message, `...` stands for anything, HERE for an empty folder and RUN for th
 """
 
 import errno
+import hashlib
+import json
 import shutil
 
 import jax
@@ -13,6 +15,7 @@ from filelock import FileLock, SoftFileLock
 
 from genjax import data, export, gan, load, load_exported
 from genjax.evaluation import generated
+from genjax.exports.writer import digest
 from genjax.train import held_out
 from tests.bad_inputs.place import DATA, go_on
 
@@ -50,6 +53,16 @@ def damaged_export(name, content=None):
         load_exported(path.parent)
 
     return act
+
+
+def of_another_jax(at):
+    path = exported(at) / 'decode.stablehlo'
+    path.write_bytes(path.read_bytes().replace(b'custom_call_v1', b'custom_call_v9'))
+    facts = json.loads((path.parent / 'model.json').read_text()) | {'jax': '9.9.9'}
+    facts['files'][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    facts['sha256'] = digest(facts)
+    (path.parent / 'model.json').write_text(json.dumps(facts))
+    load_exported(path.parent)
 
 
 def onto_a_file(at):
@@ -240,6 +253,11 @@ USES = {
     'an exported model with others': (
         damaged_export('weights.safetensors', b'other'),
         'HERE/model/weights.safetensors: expected the file with SHA-256 ..., got ...',
+    ),
+    'an exported model of another JAX': (
+        of_another_jax,
+        'HERE/model/decode.stablehlo: expected a program that jax ... reads, got one of jax 9.9.9: '
+        'install jax==9.9.9, or export the run again by this version',
     ),
     'an exported model of other facts': (
         damaged_export('model.json', b'{"format": 3}'),
