@@ -164,9 +164,9 @@ def of_images(x, value_range=None):
         'stacked': lambda: metrics.name_stacked(extractor, x, **whole),
         'coverage': lambda: metrics.stacked_coverage(extractor, x, **whole).counts,
         'classifier': lambda: metrics.train_classifier(x, y, jax.random.key(0), **few, **whole),
-        'judge': lambda: metrics.classification_accuracy(
-            x, y, x, y, jax.random.key(0), **few, **whole
-        ).total,
+        'judge': lambda: (
+            metrics.classification_accuracy(x, y, x, y, jax.random.key(0), **few, **whole).total
+        ),
     }
 
 
@@ -184,7 +184,9 @@ def test_floats_have_one_range_everywhere(name):
     wanted = of_images(np.float32(LEVELS) / 127.5 - 1)[name]()
     found = of_images(units, (0, 1))[name]()
     if name not in ('pixels', 'default'):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, wanted)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, wanted
+        )
     found = of_images(bytes_, (0, 255))[name]()
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), found, wanted)
 

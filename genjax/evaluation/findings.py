@@ -64,8 +64,8 @@ def _misleading(e: Evidence) -> Iterator[str]:
     if min(samples, len(e.train.x)) < needed:
         yield (
             f'few images: frechet_distance is of {samples} samples and {len(e.train.x)} training '
-            f'images with {d} features; of fewer than {needed} it is too large, by how much depends '
-            'on their number: compare it with that of as many only'
+            f'images with {d} features; of fewer than {needed} it is too large, by how much '
+            'depends on their number: compare it with that of as many only'
         )
 
 
