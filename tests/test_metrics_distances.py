@@ -246,7 +246,7 @@ def test_what_others_say_today():
         (lambda x: metrics.frechet_distance(x, x.astype(str)), 'expected features of numbers'),
         (lambda x: metrics.moments([]), 'expected two rows of features or more, got None'),
         (
-            lambda x: metrics.kernel_distance(x, x, jax.random.key(0)),
+            lambda x: metrics.kernel_distance(x, x, jax.random.key(0), size=1000),
             r'of a size in \[2, 9\], the rows that there are, got 100 of 1000',
         ),
         (

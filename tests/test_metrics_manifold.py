@@ -65,8 +65,8 @@ def test_samples_like_the_real_ones():
     assert abs(found.coverage - (1 - 2**-5)) < 0.015
 
 
-@pytest.mark.parametrize('times', [3, 6, 20])
-def test_repeated_images(cells, times):
+@pytest.mark.parametrize('times', [3, 6])
+def test_repeated_images(times):
     """A sphere without a radius has its centre within: equal sets are equal."""
     x = np.repeat(RANDOM.standard_normal((9, 4)), times, axis=0)
     d, reached = cdist(x, x), reach(x, 5)

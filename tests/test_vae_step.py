@@ -180,7 +180,7 @@ def test_pixels_are_binarized_anew_at_every_step(watched):
 
 def test_augmentation_reaches_training_only_and_is_updated_once_a_step(watched):
     """The augmentation is a change of sign."""
-    state, white = watched.init(stream(KEY, 'augment')), np.ones_like(X)
+    state, white = watched.init(stream(KEY, 'augment')), jnp.ones_like(X)
     for _ in range(3):
         state, _ = watched.train_step(state, {'x': white})
         np.testing.assert_array_equal(state.memory['vae/seen'], -white)

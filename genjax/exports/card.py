@@ -57,10 +57,12 @@ def _table(rows: Mapping[str, object]) -> str:
 
 
 def _about(facts: Facts) -> dict[str, object]:
+    named = {'classes': ', '.join(facts['classes'])} if facts.get('classes') else {}
     return {
         'recipe': facts['recipe'],
         'steps': facts['step'],
         'data': f'{facts["data"]["name"]}, fingerprint {facts["data"]["fingerprint"]}',
+        **named,
         'config hash': facts['config_hash'],
         'licence': facts['licence'],
         'made by': f'genjax {facts["genjax"]}, jax {facts["jax"]}',

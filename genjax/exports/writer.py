@@ -238,6 +238,7 @@ def _facts(run: Run, programs: dict[str, jax.export.Exported]) -> Facts:
         'held_out': _measured(run),
         'latent_dim': model.latent_dim,
         'num_classes': model.num_classes,
+        'classes': config.get('classes'),
         'image_shape': list(model.image_shape),
         'programs': {k: _describe(firsts[k], program) for k, program in programs.items()},
     }

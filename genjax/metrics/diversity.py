@@ -10,7 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Key, Shaped
 
-from genjax.images import UNIT, ValueRange, checked, scale
+from genjax.images import UNIT, ValueRange, checked, scale, shape_of_images
 from genjax.metrics.features import Extractor
 from genjax.random import stream
 
@@ -58,7 +58,8 @@ def ms_ssim(
         raise ValueError(
             f'expected two arrays [n, h >= {_WIDTH}, w >= {_WIDTH}, c], got {a.shape} and {b.shape}'
         )
-    a, b = (scale(checked(x, value_range), x.shape[1:]) for x in (a, b))
+    shape = shape_of_images(a.shape[1:])
+    a, b = (scale(checked(x, value_range), shape) for x in (a, b))
     return _ms_ssim((a + 1) / 2, (b + 1) / 2)
 
 
