@@ -89,7 +89,7 @@ def read_folder(
         train, apart, notes = parts(tree, reading.rules)
         dataset = _converted(tree, train, image_size, reading)
         if apart:
-            alike = reading._replace(channels=dataset.image_shape[2])
+            alike = reading._replace(channels=3 if dataset.image_shape[2] == 3 else 1)
             dataset = dataset._replace(apart=_converted(tree, apart, image_size, alike))
     return dataset._replace(
         notes=(*notes, *dataset.notes), left_out={**skipped, **dataset.left_out}

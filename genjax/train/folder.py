@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genjax.data import Dataset
+from genjax.data import Dataset, Reading
 from genjax.locks import held
 from genjax.train import history
 from genjax.train.config import (
@@ -82,6 +82,18 @@ def read(folder: Path) -> Config | None:
     if odd:
         raise RunError(f'{path}: expected the config of a run, got others in {odd}')
     return config
+
+
+def begun_with(folder: Path, reading: Reading) -> Reading:
+    """A reading by the rules that a run began with.
+
+    Args:
+      folder: of the run.
+      reading: of the command.
+    """
+    config = read(folder)
+    rules = 2 if config is None else config['reading'].get('rules', 2)
+    return reading._replace(rules=rules)
 
 
 def existing(folder: Path) -> Config:

@@ -19,7 +19,7 @@ from genjax.train.advice import advised, say
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import Config, build, find_recipe, identity, origin, upgraded
 from genjax.train.errors import RunError, check_integers, check_seed, located, within_memory
-from genjax.train.folder import CHECKPOINTS, CONFIG, agree, existing, locked, read
+from genjax.train.folder import CHECKPOINTS, CONFIG, agree, begun_with, existing, locked
 from genjax.train.history import as_of, judged_since, offset
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
@@ -136,9 +136,7 @@ def train(
         with parallel.together(RunError('another process of this run was refused: see there')):
             mesh = processes.training_mesh(devices, shard_params, batch_size)
             function = find_recipe(recipe)
-            # By the rules that the run began with.
-            rules = (read(folder) or {'reading': {}})['reading'].get('rules', 2)
-            given = Given(data, held_out, image_size, checked(reading)._replace(rules=rules))
+            given = Given(data, held_out, image_size, begun_with(folder, checked(reading)))
             config, model, trained, measured = prepare(function, options, given, batch_size, seed)
             measures.check_sizes(metrics, trained, measured)
             pace = timed(pace, epochs, trained.size / (batch_size * model.repeats))
