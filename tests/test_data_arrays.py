@@ -205,3 +205,26 @@ def test_channels_are_made_grey_or_coloured():
     np.testing.assert_allclose(grey.x[..., 0], weights, atol=1)
     colour = data.load(GREY, reading={'channels': 3})
     np.testing.assert_array_equal(colour.x, np.repeat(GREY, 3, axis=3))
+
+
+def test_folders_of_hugging_face(tmp_path):
+    datasets = pytest.importorskip('datasets', reason='expects the extra hf')
+    features = datasets.Features(
+        {'img': datasets.Image(), 'label': datasets.ClassLabel(names=['cat', 'dog'])}
+    )
+
+    def part(images):
+        columns = {'img': [pillow(x) for x in images], 'label': [0, 1] * (len(images) // 2)}
+        return datasets.Dataset.from_dict(columns, features=features)
+
+    parts = datasets.DatasetDict({'train': part(X[:4]), 'test': part(X[4:])})
+    parts.save_to_disk(tmp_path / 'saved')
+    (tmp_path / 'parquet').mkdir()
+    for name, each in parts.items():
+        each.to_parquet(tmp_path / 'parquet' / f'{name}-00000.parquet')
+    for name in ('saved', 'parquet'):
+        dataset = data.load(f'hf:{tmp_path / name}')
+        np.testing.assert_array_equal(dataset.x, X[:4])
+        np.testing.assert_array_equal(dataset.apart.x, X[4:])
+        assert (dataset.y.tolist(), dataset.classes) == ([0, 1, 0, 1], ('cat', 'dog'))
+    assert data.load(parts['train']).classes == ('cat', 'dog')

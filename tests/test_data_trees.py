@@ -240,6 +240,15 @@ def test_what_another_decoder_makes_of_the_same_files_is_the_same_data(tmp_path,
     assert data.fingerprint(other) != data.fingerprint(data.load(tmp_path))
 
 
+def test_an_inspection_says_what_scaling_does(tmp_path):
+    write(tmp_path, a=np.zeros((8, 16), np.uint8), b=np.zeros((4, 4), np.uint8))
+    report = data.inspect(tmp_path, 8)
+    assert (report.cropped, report.enlarged) == (0.25, 1)
+    assert '25% of the area of images is cropped: --fit pad keeps all of them' in str(report)
+    assert 'enlarged: 1 images' in str(report)
+    assert data.inspect(tmp_path, 4, {'fit': 'pad'}).cropped == 0
+
+
 def test_an_inspection_says_what_spoils_a_training(tmp_path):
     write(tmp_path, **{f'a__{i}': np.dstack([GREY + i] * 3) for i in range(20)}, b__1=COLOUR * 0)
     report = str(data.inspect(tmp_path))

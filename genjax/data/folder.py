@@ -96,6 +96,23 @@ def read_folder(
     )
 
 
+def shapes(path: str | os.PathLike, reading: Reading | dict[str, Any] = PLAIN) -> np.ndarray:
+    """Widths and heights of the images of a folder, by their headers; what has none is left out.
+
+    Args:
+      path: of the folder.
+      reading: as in `from_folder`.
+    """
+    from PIL import Image
+
+    reading, found = checked(reading), []
+    with opened(Path(path).expanduser().resolve(), reading) as tree:
+        for file in tree.images:
+            with suppress(Exception), Image.open(io.BytesIO(tree.read(file))) as image:
+                found.append(image.size)
+    return np.array(found).reshape(-1, 2)
+
+
 def _converted(tree: Tree, prefix: str, size: int | None, reading: Reading) -> Dataset:
     """The images under a prefix, from the cache."""
     files = [file for file in tree.images if file.name.startswith(prefix)]

@@ -9,14 +9,15 @@ from jaxtyping import UInt8
 
 from genjax.data.arrays import shown
 from genjax.data.dataset import Dataset, split
-from genjax.data.folder import read_folder
-from genjax.data.reading import PLAIN, Reading
+from genjax.data.folder import read_folder, shapes
+from genjax.data.reading import PLAIN, Reading, checked
 from genjax.data.sources import is_folder, load
 
 _CHUNK = 1024  # images that are looked at together
 
 
 _UNBALANCED = 10  # times as many images of one class as of another
+_MUCH = 0.1  # of the area, that is cropped
 _NARROW = 64  # of 255: the greatest value of images that are nearly black
 
 
@@ -31,6 +32,8 @@ class Report(NamedTuple):
       grey: whether all images are grey.
       duplicates: how many images each group of equal ones has.
       both: images of a tenth held out at random that are equal to one of the rest.
+      cropped: share of the images' area that is cut off, on average; 0 where none is scaled.
+      enlarged: images that are smaller than the size that they are brought to.
     """
 
     dataset: Dataset
@@ -40,6 +43,8 @@ class Report(NamedTuple):
     grey: bool
     duplicates: tuple[int, ...]
     both: int
+    cropped: float = 0.0
+    enlarged: int = 0
 
     def __str__(self) -> str:
         return '\n'.join([*self._facts(), *self._advice()])
@@ -84,6 +89,12 @@ class Report(NamedTuple):
                 f'of a tenth that is held out {self.both} images are equal to one that is trained '
                 'on; a training leaves them in one part'
             )
+        if self.cropped > _MUCH:
+            lines.append(
+                f'{self.cropped:.0%} of the area of images is cropped: --fit pad keeps all of them'
+            )
+        if self.enlarged:
+            lines.append(f'enlarged: {self.enlarged} images, which are smaller than this')
         return lines
 
 
@@ -109,7 +120,13 @@ def inspect(
         grey = grey and bool((chunk == chunk[..., :1]).all())
         marks += [hashlib.sha256(image.data).digest() for image in chunk]
     groups = sorted((count for count in Counter(marks).values() if count > 1), reverse=True)
-    return Report(dataset, _counts(dataset), low, high, grey, tuple(groups), _both(marks))
+    report = Report(dataset, _counts(dataset), low, high, grey, tuple(groups), _both(marks))
+    if image_size is None or not is_folder(source):
+        return report
+    sides = shapes(source, reading)
+    kept = np.square(sides.min(axis=1)) / sides.prod(axis=1)
+    cropped = 0.0 if checked(reading).fit != 'crop' else float(1 - kept.mean())
+    return report._replace(cropped=cropped, enlarged=int((sides.min(axis=1) < image_size).sum()))
 
 
 def _both(marks: list[bytes]) -> int:

@@ -156,7 +156,7 @@ def _from_memory(source: Any, size: int | None, reading: Reading) -> Dataset:
         if 'x' not in source or set(source) - {'x', 'y'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
         return from_arrays(source['x'], source.get('y'), value_range=reading.range)
-    if hasattr(source, 'shape'):
+    if hasattr(source, 'shape') and (hasattr(source, 'dtype') or not is_sequence(source)):
         return from_arrays(source, value_range=reading.range)
     if is_sequence(source):
         return from_sequence(source, size, reading)
