@@ -252,7 +252,7 @@ def test_a_family_may_write_its_annotations_as_text():
         'from __future__ import annotations\n'
         'from genjax.gan import gan as other\n'
         'from genjax.gan.objectives import ObjectiveLike\n'
-        "def family(shape, *, objective: ObjectiveLike = 'hinge'):\n    return objective\n"
+        "def family(image_shape, *, objective: ObjectiveLike = 'hinge'):\n    return objective\n"
     )
     names: dict = {'__name__': 'text'}
     exec(source, names)

@@ -50,7 +50,14 @@ def test_a_run_of_an_unknown_stack_goes_on_in_silence():
 
 
 DATA_60 = data.from_arrays(RNG.integers(0, 256, (60, 4, 4, 1), np.uint8))
-TINY = {'hidden': (4,), 'latent_dim': 2, 'batch_size': 4, 'dispatch': 2, 'eval_every': 2}
+TINY = {
+    'likelihood': 'bernoulli',
+    'hidden': (4,),
+    'latent_dim': 2,
+    'batch_size': 4,
+    'dispatch': 2,
+    'eval_every': 2,
+}
 CHANGED = {'batch_size': 8, 'learning_rate': 0.01, 'beta': 3.0}
 
 

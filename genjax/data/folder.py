@@ -1,7 +1,6 @@
 """Folders of PNG, JPEG and WebP images, flat or with a folder for each class, also as archives."""
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -108,7 +107,7 @@ def shapes(path: str | os.PathLike, reading: Reading | dict[str, Any] = PLAIN) -
     reading, found = checked(reading), []
     with opened(Path(path).expanduser().resolve(), reading) as tree:
         for file in tree.images:
-            with suppress(Exception), Image.open(io.BytesIO(tree.read(file))) as image:
+            with suppress(Exception), Image.open(tree.seen(file)) as image:
                 found.append(image.size)
     return np.array(found).reshape(-1, 2)
 
@@ -121,7 +120,7 @@ def _converted(tree: Tree, prefix: str, size: int | None, reading: Reading) -> D
     chosen = {name: value for name, value in reading.chosen.items() if name != 'rules'}
     source = {'source': str(tree.root), 'image_size': size, **chosen}
     source |= {'part': prefix} if prefix else {}
-    facts = {**source, 'classes': named.classes, 'files': files}
+    facts = {**source, 'classes': named.classes, 'files': [file[:3] for file in files]}
     folder = cache.place() / f'{tree.root.name[:40]}-{_digest(source)}' / _digest(facts)
     kept = cache.kept(
         folder,
@@ -160,9 +159,8 @@ def _shape(
     shape = None if size is None else (size, size)
     for file in files:
         with suppress(Exception):  # What cannot be read is told when all are converted.
-            content = tree.read(file)
-            shape = shape or decode(content, 3, None, reading).shape[:2]
-            if reading.channels or is_colour(io.BytesIO(content), reading):
+            shape = shape or decode(tree.read(file), 3, None, reading).shape[:2]
+            if reading.channels or is_colour(tree.seen(file), reading):
                 return *shape, reading.channels or 3
     return *(shape or (1, 1)), 1
 

@@ -1,13 +1,14 @@
 """Folders of files, also as .zip and .tar, which are read in place."""
 
 import contextlib
+import io
 import mimetypes
 import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genjax.data.errors import DataError
 from genjax.data.pixels import suffixes
@@ -45,6 +46,7 @@ class Tree(NamedTuple):
       others: the other files by name.
       refused: names of what ought not to lie there, with the reason.
       read: the bytes of a file.
+      seen: what Pillow opens, to look at the header alone.
     """
 
     root: Path
@@ -52,6 +54,7 @@ class Tree(NamedTuple):
     others: dict[str, File]
     refused: dict[str, str]
     read: Callable[[File], bytes]
+    seen: Callable[[File], Any]
 
 
 def is_tree(path: Path) -> bool:
@@ -78,20 +81,25 @@ def opened(root: Path, reading: Reading) -> Iterator[Tree]:
     """
     try:
         with contextlib.ExitStack() as stack:
-            files, refused, read = _listed(root, reading, stack)
-            yield _sorted(Tree(root, [], {}, refused, read), files, suffixes(reading))
+            files, refused, read, seen = _listed(root, reading, stack)
+            yield _sorted(Tree(root, [], {}, refused, read, seen), files, suffixes(reading))
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise DataError(f'{root}: expected a whole archive, got {error!r}') from error
 
 
 def _listed(root: Path, reading: Reading, stack: contextlib.ExitStack) -> tuple:
-    """Files, what is refused, and how they are read."""
-    if root.is_dir():
-        shards = sorted(p for p in root.iterdir() if not p.name.startswith('.'))
-        if not shards or any(p.suffix.lower() != '.tar' for p in shards):
-            return *_directory(root, reading), lambda file: content(f'{root}/{file.name}')
-        return _tarred(shards, stack)
-    return _zipped(root, stack) if root.suffix.lower() == '.zip' else _tarred([root], stack)
+    """Files, what is refused, how they are read, and how they are looked at."""
+    folder = root.is_dir()
+    parts = sorted(p for p in root.iterdir() if not p.name.startswith('.')) if folder else [root]
+    if folder and not (parts and all(part.suffix.lower() == '.tar' for part in parts)):
+
+        def named(file: File) -> str:
+            return f'{root}/{file.name}'
+
+        return *_directory(root, reading), lambda file: content(named(file)), named
+    zipped = root.suffix.lower() == '.zip'
+    files, refused, read = _zipped(root, stack) if zipped else _tarred(parts, stack)
+    return files, refused, read, lambda file: io.BytesIO(read(file))
 
 
 def _sorted(tree: Tree, files: list[File], known: tuple[str, ...]) -> Tree:
