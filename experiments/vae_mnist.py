@@ -21,13 +21,14 @@ from genjax.train import Run, train
 EPOCHS, BATCH = 10, 128
 
 
-def reproduce(mnist: Path, run: Path, seed: int = 0) -> Run:
+def reproduce(mnist: Path, run: Path, seed: int = 0, epochs: int = EPOCHS) -> Run:
     """Trains as the example does; the test loss is minus `heldout/elbo` of the last record.
 
     Args:
       mnist: has MNIST's idx files.
       run: folder of the training.
       seed: of the training.
+      epochs: passes over the training images.
     """
     images = data.load(mnist)
     return train(
@@ -35,7 +36,7 @@ def reproduce(mnist: Path, run: Path, seed: int = 0) -> Run:
         images,
         held_out=next(mnist.glob('t10k-images*')),
         run=run,
-        steps=-(-EPOCHS * images.size // BATCH),
+        epochs=epochs,
         batch_size=BATCH,
         seed=seed,
         likelihood=vae.grey_bernoulli,

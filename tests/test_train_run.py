@@ -124,13 +124,13 @@ def test_what_is_mapped_from_a_file_is_streamed(tmp_path, monkeypatch):
 
 @pytest.mark.usual_compiler
 def test_a_gan_is_continued_as_exactly_wherever_its_data_are(tmp_path, monkeypatch):
-    tiny = {'width': 2, 'latent_dim': 3, 'num_classes': 3, 'n_critic': 2}
+    tiny = {'hidden': (4,), 'latent_dim': 3, 'num_classes': 3, 'n_critic': 2}
     options = {**PACE, 'eval_every': 5, **tiny}
-    one = train('dcgan', IMAGES, run=tmp_path / 'one', steps=15, **options)
+    one = train('gan', IMAGES, run=tmp_path / 'one', steps=15, **options)
     for steps, whether in ((5, True), (10, False), (15, True)):
         with monkeypatch.context() as patch:
             streamed(patch, whether)
-            two = train('dcgan', IMAGES, run=tmp_path / 'two', steps=steps, **options)
+            two = train('gan', IMAGES, run=tmp_path / 'two', steps=steps, **options)
     assert_same_run(two, one)
 
 

@@ -21,7 +21,8 @@ def check(method, data, folder, options):
     images = read.model.sample(read.state, key, 4)
     assert images.shape == (4, *data.shape[1:])
     np.testing.assert_array_equal(images, run.model.sample(run.state, key, 4))
-    drawn = genjax.load_exported(genjax.export(read, folder / 'exported')).sample(key, 4)
+    exported = genjax.export(read, folder / 'exported', platforms=('cpu',))
+    drawn = genjax.load_exported(exported).sample(key, 4)
     np.testing.assert_allclose(drawn, images, atol=1e-3)
 
 
