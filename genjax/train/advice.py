@@ -15,7 +15,7 @@ from genjax.data import Dataset
 from genjax.data.arrays import shown
 from genjax.precision import best_precision
 from genjax.train.config import Config
-from genjax.train.pace import Pace, periods
+from genjax.train.pace import Pace
 
 _LOOKED = 500  # images that tell what the pixels of all are like
 _GREY = (16, 239)  # between these a pixel is neither black nor white
@@ -36,7 +36,7 @@ def advised(
     """
     state = jax.eval_shape(model.init, jax.random.key(0))
     batch = config['batch_size'] * model.repeats
-    notes = config['notes'] + warnings(config, state, trained, pace, model.num_classes)
+    notes = config['notes'] + warnings(config, state, trained, model.num_classes)
     planned = plan(config, state, trained, held_out, pace, batch)
     return {**config, 'notes': notes}, [*planned, *notes]
 
@@ -57,7 +57,7 @@ def greys(dataset: Dataset) -> float:
     Args:
       dataset: any.
     """
-    some = dataset.x[: max(1, dataset.size) : max(1, dataset.size // _LOOKED)]
+    some = dataset.x[:: max(1, dataset.size // _LOOKED)]
     return float(np.mean((some > _GREY[0]) & (some < _GREY[1])))
 
 
@@ -111,16 +111,13 @@ def _idle_gpu() -> list[str]:
     return ['there is a GPU that this jax cannot use: pip install "genjax-models[cuda]"']
 
 
-def warnings(
-    config: Config, state: State, trained: Dataset, pace: Pace, num_classes: int | None
-) -> list[str]:
+def warnings(config: Config, state: State, trained: Dataset, num_classes: int | None) -> list[str]:
     """What would quietly spoil a training, a line each, with the way out.
 
     Args:
       config: of the run.
       state: shapes of it.
       trained: what is trained on.
-      pace: how long.
       num_classes: of the model.
     """
     o, batch = config['options'], config['batch_size']
@@ -129,7 +126,6 @@ def warnings(
         *_of_data(o, trained, batch, num_classes),
         *_of_batch_norm(o, state, batch),
         *_of_objectives(o),
-        *_of_patience(o, pace),
         (
             _part(o, 'dropout=1.0') or _part(o, 'dropout=1'),
             'a dropout of 1 leaves nothing to learn by',
@@ -211,20 +207,10 @@ def _has_batch_norm(stats: Any) -> bool:
 
 
 def _of_objectives(o: Config) -> list:
-    bounded = o.get('weight_clip') or any('gp' in str(p) for p in o.get('penalties', ()))
+    bounded = o.get('weight_clip') or o.get('penalties')
     return [
         (
             o.get('objective') == 'wasserstein' and not bounded,
             "wasserstein's loss has no bound without weight_clip or a penalty such as wgan_gp",
-        ),
-    ]
-
-
-def _of_patience(o: Config, pace: Pace) -> list:
-    last = pace.patience * periods(pace)[1]
-    return [
-        (
-            0 < last < o.get('warmup', 0),
-            f'a patience of {last} steps may end training within the warm-up of {o.get("warmup")}',
         ),
     ]

@@ -92,8 +92,8 @@ def begun_with(folder: Path, reading: Reading) -> Reading:
       reading: of the command.
     """
     config = read(folder)
-    rules = 2 if config is None else config['reading'].get('rules', 2)
-    return reading._replace(rules=rules)
+    older = config is not None and config['reading'].get('rules') == 1
+    return reading._replace(rules=1 if older else 2)
 
 
 def existing(folder: Path) -> Config:
