@@ -55,7 +55,7 @@ def wgan():
     """WGAN, Arjovsky et al. 2017 (https://arxiv.org/abs/1701.07875): a loss that tells a
     distance, by a critic of clipped weights.
 
-    Reached: no figure yet.
+    Reached: Frechet distance 1524 +- 68 in 200 steps, too few, `python -m experiments.methods`.
     """
 
 
