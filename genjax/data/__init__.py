@@ -2,7 +2,7 @@
 
 from genjax.data.arrays import from_arrays
 from genjax.data.containers import from_npy, from_npz
-from genjax.data.dataset import Dataset, fingerprint, recognised, split, subset
+from genjax.data.dataset import Dataset, fingerprint, marks, recognised, split, subset
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
@@ -39,6 +39,7 @@ __all__ = [
     'inspect',
     'load',
     'located',
+    'marks',
     'on_device',
     'place',
     'recognised',

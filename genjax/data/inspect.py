@@ -1,14 +1,13 @@
 """What a source holds: counts, classes, values, duplicates, what spoils a training."""
 
-import hashlib
 from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt64
 
 from genjax.data.arrays import shown
-from genjax.data.dataset import Dataset, split
+from genjax.data.dataset import Dataset, marks, split
 from genjax.data.folder import read_folder, shapes
 from genjax.data.reading import PLAIN, Reading, checked
 from genjax.data.sources import is_folder, load
@@ -113,14 +112,16 @@ def inspect(
     """
     look = read_folder if is_folder(source) else load
     dataset = look(source, image_size, reading)
-    low, high, grey, marks = 255, 0, True, list[bytes]()
+    low, high, grey, found = 255, 0, True, list[int]()
     for start in range(0, dataset.size, _CHUNK):
         chunk = np.ascontiguousarray(dataset.x[start : start + _CHUNK])
         low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
         grey = grey and bool((chunk == chunk[..., :1]).all())
-        marks += [hashlib.sha256(image.data).digest() for image in chunk]
-    groups = sorted((count for count in Counter(marks).values() if count > 1), reverse=True)
-    report = Report(dataset, _counts(dataset), low, high, grey, tuple(groups), _both(marks))
+        found += marks(chunk).tolist()
+    groups = sorted((count for count in Counter(found).values() if count > 1), reverse=True)
+    report = Report(
+        dataset, _counts(dataset), low, high, grey, tuple(groups), _both(np.array(found))
+    )
     if image_size is None or not is_folder(source):
         return report
     sides = shapes(source, reading)
@@ -129,13 +130,11 @@ def inspect(
     return report._replace(cropped=cropped, enlarged=int((sides.min(axis=1) < image_size).sum()))
 
 
-def _both(marks: list[bytes]) -> int:
-    if len(marks) < 2:
+def _both(found: UInt64[np.ndarray, 'n']) -> int:
+    if len(found) < 2:
         return 0
-    rows = Dataset(np.arange(len(marks)).reshape(-1, 1, 1, 1), None, '')
-    train, apart = (part.x.ravel() for part in split(rows, rules=1))
-    known = {marks[row] for row in train}
-    return sum(marks[row] in known for row in apart)
+    train, apart = (part.x for part in split(Dataset(found, None, ''), rules=1))
+    return int(np.isin(apart, train).sum())
 
 
 def _counts(dataset: Dataset) -> dict[str, int] | None:

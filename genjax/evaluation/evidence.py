@@ -1,6 +1,5 @@
 """What any run is judged by: samples, real images, the features of both and the ways between."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
-from jaxtyping import Array, Bool, Int, Key, UInt8, UInt64
+from jaxtyping import Array, Bool, Int, Key
 
-from genjax.data import subset
+from genjax.data import marks, subset
 from genjax.evaluation.generated import draw
 from genjax.metrics import Activations, Extractor, PathLength, extract, path_length
 from genjax.plots import to_uint8
@@ -120,18 +119,6 @@ def gather(
     reference = _some(trained, n, stream(key, 'reference'))
     dims = run.model.latent_dim, run.model.num_classes
     return Evidence(*dims, extractor, trained, reference, held, twice, fakes, key)
-
-
-def marks(images: UInt8[np.ndarray, 'n h w c']) -> UInt64[np.ndarray, 'n']:
-    """64 bits of a hash of each image: those of equal images are equal.
-
-    Args:
-      images: in memory or mapped from a file, of which a piece at once is read.
-    """
-    starts = range(0, len(images), BATCH)
-    rows = (row for i in starts for row in np.ascontiguousarray(images[i : i + BATCH]))
-    found = (hashlib.blake2b(row.data, digest_size=8).digest() for row in rows)
-    return np.array([int.from_bytes(mark) for mark in found], np.uint64)
 
 
 def paths(run: Run, e: Evidence) -> PathLength:

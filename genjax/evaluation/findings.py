@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from genjax import metrics
-from genjax.evaluation.evidence import Evidence, marks
+from genjax.data import marks
+from genjax.evaluation.evidence import Evidence
 from genjax.evaluation.figures import Figure, expected
 from genjax.evaluation.inference import Posteriors
 
