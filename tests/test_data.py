@@ -109,6 +109,8 @@ def test_load_takes_what_is_in_memory():
     for source in (x, jnp.asarray(x), {'x': x}):
         assert_same(data.load(source), x, None)
     assert data.load('digits').size == 5000
+    named = data.from_arrays(x)._replace(y=np.full(6, 2), classes=('a', 'b', 'c'))
+    assert_same(data.load(named), x, np.full(6, 2))
 
 
 # Split and fingerprint

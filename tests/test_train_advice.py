@@ -8,7 +8,7 @@ import pytest
 
 from genjax import data, gan, vae
 from genjax.cli import main
-from genjax.train import RunError, load, train
+from genjax.train import RunError, held_out, load, train
 from genjax.train.advice import photographs, plan, warnings
 from genjax.train.config import describe_options
 from genjax.train.pace import Pace, checked_pace, timed
@@ -158,3 +158,14 @@ def test_a_likelihood_that_is_chosen_is_kept(tmp_path):
     run = train('vae', GREYS, run=tmp_path, likelihood='bernoulli', **options)
     assert run.config['options']['likelihood'] == 'bernoulli'
     assert any('bernoulli draws each' in note for note in run.config['notes'])
+
+
+def test_a_part_that_is_kept_apart_is_found_again_whatever_its_labels_are(tmp_path):
+    parts = {'x_train': GREYS.x, 'y_train': np.arange(40) % 3, 'x_test': GREYS.x[:6] ^ 1}
+    np.savez(tmp_path / 'a.npz', **parts, y_test=[2, 0, 2, 0, 2, 0])
+    options = {'steps': 1, 'batch_size': 4, 'num_classes': 3, 'likelihood': 'bernoulli', **SMALL}
+    run = train('vae', tmp_path / 'a.npz', run=tmp_path / 'run', **options)
+    assert run.config['held_out_source'] == 'apart'
+    held = held_out(load(tmp_path / 'run'))
+    np.testing.assert_array_equal(held.x, GREYS.x[:6] ^ 1)
+    assert held.y.tolist() == [2, 0, 2, 0, 2, 0]

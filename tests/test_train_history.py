@@ -108,15 +108,17 @@ def test_a_rate_may_be_changed_for_a_schedule_and_back(tmp_path, first, second):
     assert {int(count) for count in counts} == {4}
 
 
-def test_a_grown_data_set_is_a_change_and_says_who_was_trained_on(tmp_path, capsys):
+@pytest.mark.parametrize(('white', 'reading'), [(255, {}), (1.0, {'range': [0.0, 1.0]})])
+def test_a_grown_data_set_is_a_change_and_says_who_was_trained_on(tmp_path, capsys, white, reading):
+    x = DATA_60.x if white == 255 else DATA_60.x / 255
     small, large = tmp_path / 'small.npz', tmp_path / 'large.npz'
-    np.savez(small, x=DATA_60.x[:40])
-    np.savez(large, x=DATA_60.x)
-    go(tmp_path / 'run', 2, small)
-    run = go(tmp_path / 'run', 4, large, change=True)
+    np.savez(small, x=x[:40])
+    np.savez(large, x=x)
+    go(tmp_path / 'run', 2, small, reading=reading)
+    run = go(tmp_path / 'run', 4, large, change=True, reading=reading)
     (change,) = run.config['changes']
-    held = data.split(data.load(large), 0.1)[1].x
-    trained = {image.tobytes() for image in data.split(data.load(small), 0.1)[0].x}
+    held = data.split(data.load(large, reading=reading), 0.1)[1].x
+    trained = {image.tobytes() for image in data.split(data.load(small, reading=reading), 0.1)[0].x}
     assert change['once_trained'] == sum(image.tobytes() in trained for image in held) > 0
     assert change['position'] == 0
     assert change['what']['source'] == [str(small), str(large)]

@@ -146,8 +146,9 @@ def _from_memory(source: Any, size: int | None, reading: Reading) -> Dataset:
     if isinstance(source, Dataset):
         x = source.x if isinstance(source.x, Rows) else from_arrays(source.x, None, source.name).x
         y, names = (None, None) if source.y is None else labels(source.y, len(x), source.name)
-        dataset = source._replace(x=x, y=source.y if y is None or source.classes else y)
-        dataset = dataset._replace(classes=source.classes or names)
+        if y is not None and source.classes:  # As they are numbered by these.
+            y, names = np.asarray(source.y, np.int32), source.classes
+        dataset = source._replace(x=x, y=y, classes=names)
         named, used = dataset.classes, dataset.num_classes or 0
         if named is not None and len(named) < used:
             raise DataError(f'{source.name}: expected a name for {used} classes, got {named}')

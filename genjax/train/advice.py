@@ -146,18 +146,19 @@ def _part(options: Config, text: str) -> bool:
 
 def _of_data(o: Config, trained: Dataset, batch: int, num_classes: int | None) -> list:
     likelihood = str(o.get('likelihood', ''))
-    grey = f'{greys(trained):.0%} of the pixels are grey' if likelihood else ''
+    share = greys(trained) if likelihood else 0.0
+    grey = f'{share:.0%} of the pixels are grey'
     count = len(np.unique(trained.y)) if trained.y is not None else 0
     names = f' ({shown(trained.classes)})' if trained.classes else ''
     return [
         (
-            likelihood == 'bernoulli' and photographs(trained),
+            likelihood == 'bernoulli' and share > _BINARY,
             f'{grey}, and bernoulli draws each black or white anew: '
             'discretized_logistic is a likelihood of all levels',
         ),
         (
             likelihood.startswith(('discretized_logistic', 'gaussian', 'learned_gaussian'))
-            and greys(trained) < 0.05,
+            and share < 0.05,
             f'{grey}: densities of images in black and white have no bound, bernoulli fits them',
         ),
         (

@@ -17,14 +17,13 @@ Config = dict[str, Any]
 # What recipes, Flax and optax raise of values that they cannot take.
 REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError)
 # Where the data lie may change, and how they are read; what they are may not.
-# So may what it is computed by, which is on record.
+# So may what it is computed by, and what was said of it, which is on record.
 STACKS = 'stacks'
-PLACES = (
-    'source', 'image_size', 'held_out_source', 'reading', 'classes', 'counts', 'notes', 'left_out',
-)  # fmt: skip
+PLACES = ('source', 'image_size', 'held_out_source', 'reading')
+_SAID = ('classes', 'counts', 'notes', 'left_out')
 # What it started from, and what was changed on the way.
 START, START_SOURCE, CHANGES = 'start', 'start_source', 'changes'
-_NOWHERE = (*PLACES, START_SOURCE, STACKS)
+_NOWHERE = (*PLACES, *_SAID, START_SOURCE, STACKS)
 
 
 def find_recipe(recipe: str | Callable) -> Callable:

@@ -123,18 +123,16 @@ def _divide(dataset: Dataset, given: Given) -> tuple[Dataset, Dataset, Config]:
     return dataset, like(dataset, other), {'held_out': mark, 'held_out_source': place}
 
 
-def like(dataset: Dataset, other: Dataset | None) -> Any:
+def like(dataset: Dataset, other: Dataset) -> Dataset:
     """Held-out images with labels that are numbered as those of the training images are.
 
     Args:
       dataset: what is trained on.
-      other: what is held out; None is passed on.
+      other: what is held out.
 
     Raises:
       RunError: other images, or classes that the training images do not have.
     """
-    if other is None:
-        return None
     if other.image_shape != dataset.image_shape:
         raise RunError(
             f'expected held-out images {dataset.image_shape} like those of {dataset.name}, got '

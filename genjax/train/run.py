@@ -224,7 +224,8 @@ def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dat
     if not isinstance(share, str):
         return sources.split(whole, share, rules=config['reading'].get('rules', 2))
     if config['held_out_source'] == APART and apart is None:
-        return whole, _checked(run, like(whole, whole.apart), share, config['source'], '--data')
+        found = _checked(run, whole.apart, share, data or config['source'], '--data')
+        return whole, like(whole, found)
     return whole, like(whole, _found(run, apart, config['held_out_source'], share, '--held-out'))
 
 
