@@ -8,6 +8,7 @@ import pytest
 from genjax import data
 from genjax.data import DataError
 from genjax.data.arrays import labels, natural
+from genjax.data.dataset import mapped
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (6, 9, 8, 3), np.uint8)
@@ -228,3 +229,55 @@ def test_folders_of_hugging_face(tmp_path):
         np.testing.assert_array_equal(dataset.apart.x, X[4:])
         assert (dataset.y.tolist(), dataset.classes) == ([0, 1, 0, 1], ('cat', 'dog'))
     assert data.load(parts['train']).classes == ('cat', 'dog')
+
+
+class Marked(Examples):
+    """A source that says what it holds, and counts what is asked of it."""
+
+    fingerprint = 'ab'
+
+    def __init__(self, *examples):
+        super().__init__(*examples)
+        self.asked = 0
+
+    def __getitem__(self, index):
+        self.asked += 1
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize('kind', [Examples, Marked])
+def test_a_sequence_that_is_larger_than_memory_lies_in_a_file(kind, data_cache, monkeypatch):
+    """It is the same data; one with a fingerprint is converted once, another leaves no file."""
+    pairs = list(zip(map(pillow, X), ['cat', 'dog'] * 3, strict=True))
+    small = data.load(kind(*pairs))
+    monkeypatch.setattr('genjax.data.cache.SHARE', 0)
+    large = data.load(kind(*pairs))
+    assert mapped(large.x)
+    np.testing.assert_array_equal(large.x, X)
+    assert (large.y.tolist(), large.classes) == ([0, 1] * 3, ('cat', 'dog'))
+    assert data.fingerprint(large) == data.fingerprint(small)
+    kept = sorted(path.name for path in data_cache.rglob('*.npy'))
+    assert kept == (['images.npy'] if kind is Marked else [])
+    if kind is Marked:
+        again = Marked(*pairs)
+        monkeypatch.setattr('genjax.data.sequences.from_arrays', None)
+        np.testing.assert_array_equal(data.load(again).x, X)
+
+
+@pytest.mark.parametrize(
+    ('example', 'reading', 'message'),
+    [
+        (lambda x: x / 255, {}, 'expected bytes, or a range'),
+        (lambda x: x[:4], {}, r'expected images \(9, 8, 3\)'),
+    ],
+)
+def test_what_cannot_lie_in_a_file_is_refused(data_cache, monkeypatch, example, reading, message):
+    monkeypatch.setattr('genjax.data.cache.SHARE', 0)
+    with pytest.raises(DataError, match=message):
+        data.load(Examples(*X[:5], example(X[5])), reading=reading)
+
+
+def test_numbers_of_a_large_sequence_are_bytes_by_their_range(data_cache, monkeypatch):
+    monkeypatch.setattr('genjax.data.cache.SHARE', 0)
+    dataset = data.load(Examples(*(X / 255.0)), reading={'range': (0.0, 1.0)})
+    np.testing.assert_array_equal(dataset.x, X)

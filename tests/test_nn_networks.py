@@ -42,7 +42,7 @@ def test_dcgan_has_the_layers_of_the_paper(size, base, n, channels):
     assert [name for name in params if name.startswith('Conv') and 'bias' in name] == [
         f'ConvTranspose_{n - 1}/bias'
     ]
-    (logits, features), params = shapes(DCGANDiscriminator(), jnp.zeros((2, *shape)))
+    (logits, features, _), params = shapes(DCGANDiscriminator(), jnp.zeros((2, *shape)))
     assert (logits, features) == ((2,), (2, 64 * 2 ** (n - 1)))
     widths = [channels] + [64 * 2**i for i in range(n)]
     kernels = [params[f'Conv_{i}/kernel'] for i in range(n)]
@@ -68,7 +68,7 @@ def test_projection_adds_the_product_of_label_and_features():
     logits = {}
     for label in range(3):
         y = jnp.full(4, label)
-        logits[label], features = module.apply(variables, x, y, train=False)
+        logits[label], features, _ = module.apply(variables, x, y, train=False)
     table = variables['params']['Embed_0']['embedding']
     difference = np.asarray(features) @ np.asarray(table[1] - table[0])
     np.testing.assert_allclose(logits[1] - logits[0], difference, rtol=1e-3, atol=1e-6)

@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 
 from experiments.parallel import PLACES, difference, free_address, run, small_gan
 from genjax import data, parallel
+from genjax.cli import main
 from genjax.train import RunError, dispatches, load
 from genjax.train.logs import read
 from genjax.train.processes import training_mesh
@@ -122,13 +123,16 @@ def test_a_checkpoint_of_any_place_restores_in_any_other(findings, place):
     assert findings[place]['restored'] == dict.fromkeys(PLACES, 0.0)
 
 
-def two_processes(folder, *batch_sizes):
-    """`genjax train` in two processes of four devices, for long."""
-    command = ['-m', 'genjax.cli', 'train', 'vae', '--hidden', '4', '--latent-dim', '2']
+def words_of(folder):
+    """What the command is told of a run."""
     np.savez(folder.with_suffix('.npz'), x=IMAGES.x)
-    command += ['--data', str(folder.with_suffix('.npz')), '--run', str(folder)]
-    command += ['--steps', '1000000', '--dispatch', '5', '--held-out', '0.4']
-    command += ['--metrics', 'recall']
+    words = ['vae', '--hidden', '4', '--latent-dim', '2', '--dispatch', '5', '--held-out', '0.4']
+    return [*words, '--data', str(folder.with_suffix('.npz')), '--run', str(folder)]
+
+
+def two_processes(folder, *batch_sizes, more=('--steps', '1000000', '--metrics', 'recall')):
+    """`genjax train` in two processes of four devices, for long."""
+    command = ['-m', 'genjax.cli', 'train', *words_of(folder), *more]
     command += ['--eval-every', '5', '--coordinator', free_address(), '--num-processes', '2']
     each = ([f'--process-id={i}', f'--batch-size={b}'] for i, b in enumerate(batch_sizes))
     return [python([*command, *words], 4, stderr=subprocess.PIPE) for words in each]
@@ -148,6 +152,21 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     found = read(records)
     assert [r['step'] for r in found] == list(range(5, step + 1, 5))
     assert all(any(name.startswith('heldout/recall/') for name in r) for r in found)
+
+
+def test_two_processes_start_from_a_run_and_change_it_as_one_does(tmp_path):
+    assert main(['train', *words_of(tmp_path / 'old'), '--batch-size', '8', '--steps', '5']) == 0
+    start = ['--from', str(tmp_path / 'old'), '--ema-decay', '0.9']
+    for more in ([*start, '--steps', '5'], [*start, '--steps', '10', '--change', '--beta', '2']):
+        size = ['--batch-size', '8']
+        assert main(['train', *words_of(tmp_path / 'one'), *size, *more]) == 0
+        processes = two_processes(tmp_path / 'two', 8, 8, more=more)
+        said = [process.communicate()[1] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], said
+    one, two = (load(tmp_path / name) for name in ('one', 'two'))
+    assert one.config['changes'] == two.config['changes']
+    assert one.config['start'] == two.config['start']
+    assert difference(one.state, two.state) < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,15 @@ RNG = np.random.default_rng(0)
 GREYS = data.from_arrays(RNG.integers(0, 256, (40, 16, 16, 1), np.uint8), [0, 1] * 20)
 BINARY = data.from_arrays((GREYS.x > 127) * np.uint8(255))
 PACE = Pace(100, 10)
+WAITING = PACE._replace(patience=3)
 
 
-def said(recipe, trained=GREYS, batch_size=8, **options):
+def said(recipe, trained=GREYS, batch_size=8, pace=PACE, **options):
     told = describe_options(recipe, options)
     model = recipe(trained.image_shape, **options)
     state = jax.eval_shape(model.init, jax.random.key(0))
     config = {'options': told, 'batch_size': batch_size}
-    return warnings(config, state, trained, model.num_classes)
+    return warnings(config, state, trained, model.num_classes, pace)
 
 
 SMALL = {'hidden': (4,), 'latent_dim': 2}
@@ -80,6 +81,25 @@ SPOILT = {
         {'objective': 'wasserstein', **SMALL},
         "wasserstein's loss has no bound without weight_clip or a penalty",
     ),
+    'patience that never ends': (
+        (vae.vae, BINARY),
+        {'pace': WAITING, 'warmup': 100, **SMALL},
+        'patience looks at what is measured after the warm-up, of 100 steps, and there are 100',
+    ),
+    'patience with free bits': (
+        (vae.vae, BINARY),
+        {'pace': WAITING, 'free_bits': 0.5, **SMALL},
+        'free_bits lets training fill latents at no cost',
+    ),
+    'patience with a schedule': (
+        (vae.vae, BINARY),
+        {
+            'pace': WAITING,
+            'beta': 'linear_schedule:init_value=0.0,end_value=1.0,transition_steps=9',
+            **SMALL,
+        },
+        'beta follows a schedule, and the bound that patience looks at has a beta of 1',
+    ),
     'nothing to learn by': (
         (vae.vae, GREYS),
         {'dropout': 1.0, **SMALL},
@@ -98,6 +118,7 @@ def test_what_is_well_is_not_said():
     assert said(vae.vae, fair, num_classes=2, **SMALL) == []
     assert said(gan.wgan_gp, fair, num_classes=2, width=4) == []
     assert said(gan.wgan, BINARY, width=4) == []
+    assert said(vae.vae, BINARY, pace=WAITING, warmup=50, **SMALL) == []
     assert not photographs(data.digits())
 
 

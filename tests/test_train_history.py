@@ -180,6 +180,7 @@ def test_what_does_not_fit_is_made_anew_and_averages_are_carried(whole, tmp_path
             kept += there
             expected = theirs[name] if there else plain(getattr(new, where))[name]
             np.testing.assert_array_equal(leaf, expected, err_msg=name)
+    assert int(state.memory['ema/encoder']['steps']) == 4
     assert told['start']['carried'] == kept > 0
     assert len(told['start']['new']) == len(jax.tree.leaves((new.nets, new.ema))) - kept > 0
     assert told['start']['new'][0].startswith('nets/')

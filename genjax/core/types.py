@@ -42,7 +42,8 @@ class State(struct.PyTreeNode):
       nets: a `Net` for each network.
       ema: a `Net` of averaged parameters for each network that has one.
       opt: an optimizer state for each player.
-      memory: what terms and players remember between steps, by `player/name`.
+      memory: what terms and players remember between steps, by `player/name`, and averages, by
+        `ema/network`.
       hypers: float32 scalars that a sweep may `vmap` over, by `player/name`: the weights of terms,
         `player/lr_scale`, which multiplies the player's updates, and `network/ema_decay`. Of what
         follows a schedule it is the factor of that.

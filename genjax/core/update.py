@@ -9,6 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Array
 
+from genjax.core.averages import averaging, begun, slot_of
 from genjax.core.checks import check_range
 from genjax.core.types import (
     Batch,
@@ -51,9 +52,10 @@ def model(
       draw: `(key, batch) -> more leaves of the batch`, for each repeat: noise that all players see.
         Drawn once, equal passes of two players are one in the compiled program; the compiler does
         not merge equal draws inside a scan.
-      ema: the decay of the averaged parameters of each network that is to have them. The decay at
-        step t is `min(decay, (1 + t) / (10 + t))`, so that the average soon forgets the start.
-        Statistics are copied.
+      ema: the decay of the averaged parameters of each network that is to have them. The decay of
+        the average of t steps is `min(decay, (1 + t) / (10 + t))`, so that it soon forgets the
+        start. What float32 loses of the small steps of an average over more than 10,000 steps, or
+        of one whose decay follows a schedule, is kept beside it. Statistics are copied.
 
     What is a `Hyper` (weights of terms, `hypers` of players, decays of averages) has the value
     `state.hypers[name] * schedule(state.step)` in a step.
@@ -84,10 +86,10 @@ def model(
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new
-        means, told = _averaged(averages, state)
-        return state.replace(step=state.step + 1, ema=means, hypers=factors), metrics | told
+        state, told = averaging(averages, state)
+        return state.replace(step=state.step + 1, hypers=factors), metrics | told
 
-    make = partial(_init, networks, players, tuple(averages), hypers)
+    make = partial(_init, networks, players, averages, hypers)
     inside = jax.jit(make)
     # Asked for when it is wanted: a model may be built before its devices are chosen.
     at_once = cache(lambda: jax.jit(make, compiler_options=compile_once()))
@@ -138,6 +140,7 @@ def _init(networks, players, averages, hypers, key):
         for kept, make in [*((t.name, t.init) for t in player.terms), *player.memory.items()]:
             slot = f'{name}/{kept}'
             memory[slot] = make(stream(key, slot))
+    memory |= {slot_of(name): begun(decay, nets[name]) for name, decay in averages.items()}
     state = State(
         step=jnp.int32(0),
         key=key,
@@ -163,23 +166,6 @@ def _strong(leaf):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
         else lax.convert_element_type(leaf, leaf.dtype)
     )
-
-
-def _averaged(averages, state):
-    """The averages after a step, and the decays of those that follow a schedule."""
-    decays = {name: state.hypers[f'{name}/ema_decay'] for name in averages}
-    means = {
-        name: _average(state.ema[name], state.nets[name], decay, state.step)
-        for name, decay in decays.items()
-    }
-    told = {name: decay for name, decay in decays.items() if averages[name].schedule}
-    return means, {f'{name}/ema_decay': decay for name, decay in told.items()}
-
-
-def _average(mean, net, decay, step):
-    step = step.astype(jnp.float32)
-    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-    return Net(optax.incremental_update(net.params, mean.params, 1.0 - decay), net.stats)
 
 
 def _deal(batch, n):

@@ -1,11 +1,15 @@
 """Examples one by one: what Grain, PyTorch and Hugging Face's datasets have in common."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from genjax.data import cache
 from genjax.data.arrays import from_arrays, labels
 from genjax.data.dataset import Dataset
 from genjax.data.errors import DataError
@@ -13,9 +17,11 @@ from genjax.data.pixels import of_pillow, reason, sizes, strict
 from genjax.data.reading import Reading
 
 HUGGING_FACE = 'hf:'
+_FEW = 100  # examples that tell what those of a large source are like
 _APART = ('test', 'validation', 'valid', 'val')
 _IMAGES = ('x', 'image', 'img', 'images', 'pixel_values')
 _LABELS = ('y', 'label', 'labels', 'fine_label', 'class', 'target')
+_Read = Callable[[int], tuple[np.ndarray, Any]]
 
 
 def is_sequence(source: Any) -> bool:
@@ -31,6 +37,10 @@ def is_sequence(source: Any) -> bool:
 def from_sequence(source: Any, image_size: int | None, reading: Reading) -> Dataset:
     """A dataset of random access, as Grain, PyTorch and Hugging Face have them, read once.
 
+    Images that would take more than a quarter of the host's memory are kept in a file: of a source
+    with a `fingerprint` in the user's cache folder, for the next time, of another one in a file
+    without a name, which is gone with the process.
+
     Args:
       source: `len(source)` examples `source[i]`: an image, a pair of an image and a class, or a
         dict of both. An image is one of Pillow's, the bytes of an image file, or an array
@@ -44,23 +54,89 @@ def from_sequence(source: Any, image_size: int | None, reading: Reading) -> Data
     name = type(source).__name__
     if len(source) == 0:
         raise DataError(f'{name}: expected examples, got none')
-    x, y = list[Any](), list[Any]()
+
+    def read(row: int) -> tuple[np.ndarray, Any]:
+        image, label = _pair(name, source[row], reading.named)
+        return _image(f'{name}[{row}]', image, image_size, reading), label
+
     with strict():
-        for row in range(len(source)):
-            image, label = _pair(name, source[row], reading.named)
-            x.append(_image(f'{name}[{row}]', image, image_size, reading))
-            y.append(label)
-            if x[-1].shape[:2] != x[0].shape[:2]:
-                raise DataError(f'{name}: {sizes(x[0].shape, x[-1].shape)} in example {row}')
-    if all(each.ndim == 3 and each.shape[-1] in (1, 3) for each in x):
-        channels = max(each.shape[-1] for each in x)
-        x = [np.broadcast_to(each, (*each.shape[:2], channels)) for each in x]
-    ends = None if x[0].dtype == np.uint8 else reading.range  # Files have had theirs.
-    dataset = from_arrays(np.stack(x), None, name, ends)
+        few = [read(row)[0] for row in range(min(len(source), _FEW))]
+        large = len(source) * few[0].size > cache.SHARE * cache.memory()
+        way = _kept if large else _loaded
+        dataset, y = way(source, name, few, read, reading)
     if any(label is None for label in y):
         return dataset
     found, classes = labels([np.asarray(label).item() for label in y], len(y), name)
     return dataset._replace(y=found, classes=_names(source) or classes)
+
+
+def _loaded(
+    source: Any, name: str, few: list[np.ndarray], read: _Read, reading: Reading
+) -> tuple[Dataset, list[Any]]:
+    """All of it in memory."""
+    x, y = zip(*(read(row) for row in range(len(source))), strict=True)
+    for row, each in enumerate(x):
+        if each.shape[:2] != x[0].shape[:2]:
+            raise DataError(f'{name}: {sizes(x[0].shape, each.shape)} in example {row}')
+    if all(each.ndim == 3 and each.shape[-1] in (1, 3) for each in x):
+        channels = max(each.shape[-1] for each in x)
+        x = tuple(np.broadcast_to(each, (*each.shape[:2], channels)) for each in x)
+    ends = None if x[0].dtype == np.uint8 else reading.range  # Files have had theirs.
+    return from_arrays(np.stack(x), None, name, ends), list(y)
+
+
+def _kept(
+    source: Any, name: str, few: list[np.ndarray], read: _Read, reading: Reading
+) -> tuple[Dataset, list[Any]]:
+    """All of it in a file, and the labels."""
+    channels = reading.channels or max(each.shape[-1] for each in few)
+    shape = (len(source), *few[0].shape[:2], channels)
+    y: dict[int, Any] = {}
+
+    def fill(rows: range, images: np.ndarray) -> tuple[cache.Unreadable, str]:
+        for row, image in zip(rows, images, strict=True):
+            found, y[row] = read(row)
+            if found.dtype != np.uint8 and reading.range is None:
+                raise DataError(
+                    f'{name}: expected bytes, or a range (--range LOW HIGH), of images that are '
+                    f'too many to be in memory together, got {found.dtype} in example {row}'
+                )
+            ends = None if found.dtype == np.uint8 else reading.range
+            fits = found.shape[:2] == shape[1:3] and found.shape[2] in (1, channels)
+            if not fits:
+                raise DataError(
+                    f'{name}: expected images {shape[1:]} (--image-size, --channels), got '
+                    f'{found.shape} in example {row}'
+                )
+            image[:] = from_arrays(found[None], None, name, ends).x[0]
+        return {}, hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+
+    images = _in_cache(source, name, shape, fill, reading)
+    rest = (row for row in range(len(source)) if row not in y)  # Blocks that were there.
+    y |= {row: _pair(name, source[row], reading.named)[1] for row in rest}
+    return Dataset(images, None, name), [y[row] for row in range(len(source))]
+
+
+def _in_cache(
+    source: Any, name: str, shape: cache.Shape, fill: cache.Fill, reading: Reading
+) -> np.ndarray:
+    """The images of a source by its fingerprint, or of one that has none in a file of no name."""
+    mark = getattr(source, 'fingerprint', None) or getattr(source, '_fingerprint', None)
+    try:
+        if isinstance(mark, str):
+            facts = {'source': mark, 'shape': shape, **reading.chosen}
+            digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+            folder = cache.place() / f'{name[:40]}-{digest}' / 'all'
+            return cache.kept(folder, facts, lambda: shape, fill, 1).images
+        cache.place().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache.place()) as file:
+            images = np.memmap(file, np.uint8, 'w+', shape=shape)
+        for start in range(0, len(images), cache.BLOCK):
+            rows = range(start, min(start + cache.BLOCK, len(images)))
+            fill(rows, images[start : rows.stop])
+        return images
+    except OSError as error:
+        raise DataError(f'{cache.place()}: expected a cache to write, got {error}') from error
 
 
 def from_hugging_face(source: str, image_size: int | None, reading: Reading) -> Dataset:

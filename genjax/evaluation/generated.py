@@ -111,8 +111,8 @@ def _finite(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _filled(labels: Array, chunk: int) -> Array:
-    return jnp.pad(labels, (0, chunk - len(labels)))
+def _filled(rows: Array, chunk: int) -> Array:
+    return jnp.pad(rows, ((0, chunk - len(rows)), *((0, 0),) * (rows.ndim - 1)))
 
 
 def reconstructions(
@@ -164,8 +164,13 @@ def interpolations(
     key = stream(jax.random.key(seed), 'interpolate')
     a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
-    draw = run.model.decode if isinstance(run.model, VAE) else run.model.generate
-    return _finite(np.asarray(draw(run.state, z.reshape(rows * columns, -1), labels)))
+    make = run.model.decode if isinstance(run.model, VAE) else run.model.generate
+    z, chunks = z.reshape(rows * columns, -1), []
+    for start in range(0, len(z), CHUNK):
+        part = slice(start, start + CHUNK)
+        own = None if labels is None else _filled(labels[part], CHUNK)
+        chunks.append(np.asarray(make(run.state, _filled(z[part], CHUNK), own)))
+    return _finite(np.concatenate(chunks)[: len(z)])
 
 
 def slerp(

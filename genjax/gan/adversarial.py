@@ -64,7 +64,7 @@ class GAN(NamedTuple):
 
 
 def critic(network: Network) -> Network:
-    """A discriminator whose output `(logits, features)` becomes a `Critique`.
+    """A discriminator whose output `(logits, features, ...)` becomes a `Critique`.
 
     Args:
       network: say `from_linen(DCGANDiscriminator(...), ...)`.

@@ -8,8 +8,9 @@ from flax import linen as nn
 from genjax.core import Network, check_range
 from genjax.gan.adversarial import critic
 from genjax.nn import linen
-from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
-from genjax.nn.mlp import MLPDiscriminator, MLPGenerator
+from genjax.nn.dcgan import PROJECTION, DCGANDiscriminator, DCGANGenerator
+from genjax.nn.heads import Labels
+from genjax.nn.mlp import BESIDE, MLPDiscriminator, MLPGenerator
 from genjax.parts import Kind
 
 Norm = Literal['batch', 'layer', 'none']
@@ -41,11 +42,9 @@ def dcgan(
     width: int = 64,
     norm: Norm = 'batch',
     dropout: float = 0.0,
+    labels: Labels = PROJECTION,
 ) -> Pair:
     """4x4 convolutions of stride 2, Radford et al. 2016 (https://arxiv.org/abs/1511.06434).
-
-    With classes the generator takes labels by class-conditional batch norm and one-hot beside z,
-    and the discriminator by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
     Args:
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
@@ -54,12 +53,13 @@ def dcgan(
       width: channels of the layer next to the image, doubled with each further layer.
       norm: of the discriminator; gradient penalties want layer or none.
       dropout: rate in the discriminator.
+      labels: how they are used where there are any; by default by projection.
     """
     check_range(1, width=width)
     check_range(0, 1, dropout=dropout)
     return of_linen(
-        DCGANGenerator(image_shape, width, num_classes=num_classes),
-        DCGANDiscriminator(width, norm=norm, dropout=dropout, num_classes=num_classes),
+        DCGANGenerator(image_shape, width, num_classes, labels),
+        DCGANDiscriminator(width, norm, dropout, num_classes, labels),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
 
@@ -71,10 +71,11 @@ def mlp(
     *,
     hidden: Sequence[int] = (512, 256),
     dropout: float = 0.0,
+    labels: Labels = BESIDE,
 ) -> Pair:
     """Fully connected, as in Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661): any images.
 
-    Labels stand one-hot beside z and beside the pixels.
+    Labels stand one-hot beside z, and beside the pixels where planes are asked for.
 
     Args:
       image_shape: `(height, width, channels)`.
@@ -82,6 +83,7 @@ def mlp(
       num_classes: number of labels; None for none.
       hidden: sizes of the discriminator's hidden layers; the generator has them in reverse.
       dropout: rate in the discriminator.
+      labels: how they are used where there are any; by default one-hot beside the pixels.
     """
     check_range(
         1, latent_dim=latent_dim, **{f'size {i} of a layer': n for i, n in enumerate(hidden)}
@@ -89,7 +91,7 @@ def mlp(
     check_range(0, 1, dropout=dropout)
     return of_linen(
         MLPGenerator(image_shape, tuple(reversed(hidden)), num_classes=num_classes),
-        MLPDiscriminator(tuple(hidden), dropout=dropout, num_classes=num_classes),
+        MLPDiscriminator(tuple(hidden), dropout, num_classes, labels),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
 
@@ -105,7 +107,7 @@ def of_linen(
 
     Args:
       generator: `(z, y=None, train=True) -> images`.
-      discriminator: `(x, y=None, train=True) -> (logits, features)`.
+      discriminator: `(x, y=None, train=True) -> (logits, features, said)`, or without the last.
       image_shape: `(height, width, channels)`.
       latent_dim: length of z.
       num_classes: number of labels; None for none.

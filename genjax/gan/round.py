@@ -1,6 +1,6 @@
 """One round of the game: what both players see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Int
@@ -14,10 +14,17 @@ MEMORY = 'discriminator/augment'  # where the state keeps what an augmentation r
 
 
 class Critique(NamedTuple):
-    """What a discriminator returns; objectives see only `logits` [b, ...]."""
+    """What a discriminator returns; objectives see only the logits.
+
+    Attributes:
+      logits: `[b, ...]`.
+      features: of its last layer, `[b, d]`, or None.
+      said: what else its head says, by name.
+    """
 
     logits: Array
-    aux: Any = None
+    features: Array | None = None
+    said: Mapping[str, Any] = {}
 
 
 class Round(NamedTuple):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,12 +10,14 @@ from flax.linen.initializers import normal
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
+from genjax.nn.heads import Labels, projection, with_planes
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm, LayerNorm
 from genjax.nn.sizes import cropped, stages
 
 _KERNEL = normal(0.02)
 _NORMS = ('batch', 'layer', 'none')
+PROJECTION = Labels(projection, norms=True, beside=True)
 
 
 def _scale_init(key, shape, dtype=jnp.float32):
@@ -30,12 +33,14 @@ class DCGANGenerator(nn.Module):
     Attributes:
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
       width: channels of the last hidden layer; each layer before it has twice as many.
-      num_classes: with it the batch norms are class-conditional, and labels stand beside z.
+      num_classes: with it labels are taken.
+      labels: how.
     """
 
     image_shape: tuple[int, int, int]
     width: int = 64
     num_classes: int | None = None
+    labels: Labels = PROJECTION
 
     @nn.compact
     def __call__(
@@ -47,12 +52,16 @@ class DCGANGenerator(nn.Module):
             raise ValueError(f'expected noise z [b, d], got {z.shape}')
         channels = self.width * 2 ** (n - 1)
 
+        y = check_labels(y, z.shape[0], self.num_classes)
+
         def norm(h):
-            layer = BatchNorm(num_classes=self.num_classes, scale_init=_scale_init)
-            return nn.relu(layer(h, y, train))
+            of_class = (self.num_classes, y) if self.labels.norms else (None, None)
+            layer = BatchNorm(num_classes=of_class[0], scale_init=_scale_init)
+            return nn.relu(layer(h, of_class[1], train))
 
         # As loud as z itself, or it takes long until the classes part.
-        h = with_labels(z, y, self.num_classes, math.sqrt(z.shape[1]))
+        loudness = math.sqrt(z.shape[1])
+        h = with_labels(z, y, self.num_classes, loudness) if self.labels.beside else z
         h = nn.Dense(math.prod(base) * channels, use_bias=False, kernel_init=_KERNEL)(h)
         h = norm(h.reshape(-1, *base, channels))
         for i in range(n - 1):
@@ -63,32 +72,33 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """`images -> (logits [b], features [b, d])`: 4x4 stride-2 convolutions, then one logit.
+    """`images -> (logits [b], features [b, d], said)`: 4x4 stride-2 convolutions, then one logit.
 
-    With classes the logit is `dense(h) + <embed(y), features>`, the projection of Miyato and
-    Koyama 2018 (https://arxiv.org/abs/1802.05637), where the features are the last map summed over
-    its positions, as theirs are.
+    The features are the last map summed over its positions, as those of Miyato and Koyama 2018
+    (https://arxiv.org/abs/1802.05637) are.
 
     Attributes:
       width: channels of the first layer; each layer after it has twice as many.
       norm: 'batch', 'layer' (for gradient penalties) or 'none', on all layers but the first.
       dropout: rate after each activation.
       num_classes: with it labels are taken.
+      labels: how.
     """
 
     width: int = 64
     norm: str = 'batch'
     dropout: float = 0.0
     num_classes: int | None = None
+    labels: Labels = PROJECTION
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d']]:
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
         if self.norm not in _NORMS:
             raise ValueError(f'expected a norm among {_NORMS}, got {self.norm!r}')
         y = check_labels(y, x.shape[0], self.num_classes)
-        h = x
+        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
         for i in range(len(stages(x.shape[1:])) - 1):
             bias = i == 0 or self.norm == 'none'
             h = Conv(self.width * 2**i, (4, 4), 2, use_bias=bias, kernel_init=_KERNEL)(h)
@@ -96,10 +106,8 @@ class DCGANDiscriminator(nn.Module):
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(h.shape[0], -1))[:, 0]
-        if y is not None and self.num_classes is not None:
-            embed = nn.Embed(self.num_classes, features.shape[1], embedding_init=_KERNEL)
-            logits += jnp.sum(embed(y) * features, axis=1)
-        return logits, features
+        logits, said = self.labels.head(logits, features, y, self.num_classes)
+        return logits, features, said
 
     def _normalize(self, h: Array, train: bool) -> Array:
         layers: dict[str, Callable[[Array], Array]] = {

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
 
-from genjax.nn.labels import with_labels
+from genjax.nn.heads import Labels, plain
+from genjax.nn.labels import check_labels, with_labels
 
 # Uniform within 1 / sqrt(fan_in), smaller than LeCun's: outputs start near zero.
 _KERNEL = variance_scaling(1 / 3, 'fan_in', 'uniform')
+BESIDE = Labels(plain, beside=True, planes=True)
 
 
 def _leaky(h: Array) -> Array:
@@ -125,22 +128,27 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """`images -> (logits [b], features [b, d])`.
+    """`images -> (logits [b], features [b, d], said)`.
 
     Attributes:
       hidden: sizes of the hidden layers.
       dropout: rate after each hidden layer.
-      num_classes: with it labels are taken, one-hot beside the pixels.
+      num_classes: with it labels are taken.
+      labels: how; in the place of planes they stand one-hot beside the pixels.
     """
 
     hidden: Sequence[int] = (512, 256)
     dropout: float = 0.0
     num_classes: int | None = None
+    labels: Labels = BESIDE
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d']]:
-        h = with_labels(x.reshape(x.shape[0], -1), y, self.num_classes)
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+        h, y = x.reshape(x.shape[0], -1), check_labels(y, x.shape[0], self.num_classes)
+        h = with_labels(h, y, self.num_classes) if self.labels.planes else h
         features = _Hidden(self.hidden, _leaky, self.dropout, _KERNEL)(h, train)
-        return nn.Dense(1, kernel_init=_KERNEL)(features)[:, 0], features
+        logits = nn.Dense(1, kernel_init=_KERNEL)(features)[:, 0]
+        logits, said = self.labels.head(logits, features, y, self.num_classes)
+        return logits, features, said

@@ -36,7 +36,7 @@ def advised(
     """
     state = jax.eval_shape(model.init, jax.random.key(0))
     batch = config['batch_size'] * model.repeats
-    notes = config['notes'] + warnings(config, state, trained, model.num_classes)
+    notes = config['notes'] + warnings(config, state, trained, model.num_classes, pace)
     planned = plan(config, state, trained, held_out, pace, batch)
     return {**config, 'notes': notes}, [*planned, *notes]
 
@@ -111,7 +111,9 @@ def _idle_gpu() -> list[str]:
     return ['there is a GPU that this jax cannot use: pip install "genjax-models[cuda]"']
 
 
-def warnings(config: Config, state: State, trained: Dataset, num_classes: int | None) -> list[str]:
+def warnings(
+    config: Config, state: State, trained: Dataset, num_classes: int | None, pace: Pace
+) -> list[str]:
     """What would quietly spoil a training, a line each, with the way out.
 
     Args:
@@ -119,6 +121,7 @@ def warnings(config: Config, state: State, trained: Dataset, num_classes: int | 
       state: shapes of it.
       trained: what is trained on.
       num_classes: of the model.
+      pace: how long.
     """
     o, batch = config['options'], config['batch_size']
     # Each: whether it is so, and what is said of it.
@@ -126,6 +129,7 @@ def warnings(config: Config, state: State, trained: Dataset, num_classes: int | 
         *_of_data(o, trained, batch, num_classes),
         *_of_batch_norm(o, state, batch),
         *_of_objectives(o),
+        *_of_patience(o, pace),
         (
             _part(o, 'dropout=1.0') or _part(o, 'dropout=1'),
             'a dropout of 1 leaves nothing to learn by',
@@ -213,5 +217,27 @@ def _of_objectives(o: Config) -> list:
         (
             o.get('objective') == 'wasserstein' and not bounded,
             "wasserstein's loss has no bound without weight_clip or a penalty such as wgan_gp",
+        ),
+    ]
+
+
+def _of_patience(o: Config, pace: Pace) -> list:
+    warmup, waits = o.get('warmup', 0), bool(pace.patience)
+    return [
+        (
+            waits and isinstance(warmup, int) and warmup >= pace.steps,
+            f'patience looks at what is measured after the warm-up, of {warmup} steps, and there '
+            f'are {pace.steps}: it never ends this training',
+        ),
+        (
+            waits and ('free_bits' in str(o.get('bound', '')) or o.get('free_bits')),
+            'free_bits lets training fill latents at no cost, and the bound that patience looks at '
+            'counts their cost: it may end a training that goes well; a monitor such as '
+            'frechet_distance does not',
+        ),
+        (
+            waits and ':' in str(o.get('beta', '')),
+            'beta follows a schedule, and the bound that patience looks at has a beta of 1: it may '
+            'get worse while beta falls or rises as it is to',
         ),
     ]

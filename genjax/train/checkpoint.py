@@ -15,7 +15,7 @@ from genjax.core import State
 from genjax.train.config import Config, differences, upgraded, without_places
 from genjax.train.errors import RunError, exhausted
 from genjax.train.history import as_of, measured_since
-from genjax.train.leaves import digest, host, is_key, misplaced, places, plain, structs
+from genjax.train.leaves import digest, host, is_key, is_newer, misplaced, places, plain, structs
 from genjax.train.pace import Preservation, Ranking, Saved, bests, ranking
 
 T = TypeVar('T')
@@ -44,7 +44,8 @@ class Checkpoints:
     Args:
       folder: where they are, made if need be.
       config: of the run; None writes and compares none.
-      read_only: to be loaded from, perhaps while another process trains.
+      read_only: to be loaded from, perhaps while another process trains; each of several processes
+        reads by itself, and waits for no other.
       recipe: the function of the config, by which those of earlier versions are read.
       keep_every: which are kept, see `Preservation`.
     """
@@ -60,6 +61,9 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._keep = Preservation(keep_every)
+        me = jax.process_index()
+        alone = {'primary_host': me, 'active_processes': {me}} if read_only else {}
+        processes = ocp.options.MultiprocessingOptions(**alone)
         # Orbax's own `read_only` warns of each option that it changes.
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self._keep,
@@ -67,13 +71,14 @@ class Checkpoints:
             best_mode='max',
             create=not read_only,
             cleanup_tmp_directories=not read_only,
+            multiprocessing_options=processes,
         )
         if folder.exists() and not folder.is_dir():
             raise RunError(f'expected a folder of checkpoints, got the file {folder}')
         self._folder, self._args = folder, ocp.args
         self._config = None if config is None else without_places(config)
         self._recipe = recipe
-        handler = ocp.StandardCheckpointHandler()
+        handler = ocp.StandardCheckpointHandler(multiprocessing_options=processes)
         self._manager = self._listed(
             lambda: ocp.CheckpointManager(folder.absolute(), options=options, item_handlers=handler)
         )
@@ -172,7 +177,8 @@ class Checkpoints:
           step: of a checkpoint that is there.
           like: a state of the same model, arrays or `jax.ShapeDtypeStruct`; what lies on a mesh
             is read to lie there too.
-          fresh: makes a new state, for the decays of averages, which an older genjax did not have.
+          fresh: makes a new state, for the decays of averages and what rounding has lost of them,
+            which an older genjax did not have.
 
         Raises:
           RunError: the checkpoint is of another run or another model, or cannot be read.
@@ -181,7 +187,7 @@ class Checkpoints:
         wanted = structs(like)
         saved = self._names(step)
         at = places(wanted, saved)
-        missing = {n for n in wanted if n not in at and n.endswith("/ema_decay']") and fresh}
+        missing = {n for n in wanted if n not in at and is_newer(n) and fresh}
         if odd := misplaced(wanted, saved, at, missing):
             raise RunError(f'checkpoint {step} is of another model: {odd}')
         lying = {at[name]: wanted[name] for name in at}

@@ -12,6 +12,8 @@ from jax.sharding import NamedSharding
 
 from genjax.core import State
 
+_AVERAGES, _COUNT = ".memory['ema/", "']['steps']"
+
 
 def is_key(leaf: Any) -> bool:
     """Whether a leaf is a key of JAX.
@@ -80,6 +82,15 @@ def digest(arrays: dict[str, Any]) -> str | None:
     return digest.hexdigest()
 
 
+def count_of(name: str) -> str:
+    """Where a state has the number of steps that an average is of.
+
+    Args:
+      name: of the network.
+    """
+    return f'{_AVERAGES}{name}{_COUNT}'
+
+
 def places(wanted: Iterable[str], saved: Iterable[str]) -> dict[str, str]:
     """Where the leaves of a state are among those of a saved one, by the paths of both.
 
@@ -92,6 +103,9 @@ def places(wanted: Iterable[str], saved: Iterable[str]) -> dict[str, str]:
     """
     wanted, saved = list(wanted), set(saved)
     at = {name: name for name in wanted if name in saved}
+    # An average was of all steps of its run, and had no count of its own.
+    counted = (n for n in wanted if n not in at and n.startswith(_AVERAGES) and '.step' in saved)
+    at |= {name: '.step' for name in counted if name.endswith(_COUNT)}
     old = sorted(name for name in saved - set(at) if name.startswith('.opt['))
     # Decay has a count of its own now, which is that of the learning rate.
     counts = sorted(n for n in saved if n.startswith('.opt[') and n.endswith('.count'))
@@ -101,6 +115,17 @@ def places(wanted: Iterable[str], saved: Iterable[str]) -> dict[str, str]:
             at[name] = found
             old = [other for other in old if other != found]
     return at
+
+
+def is_newer(path: str) -> bool:
+    """Whether a leaf is one that an older genjax did not have, and that may be made anew.
+
+    Args:
+      path: of the leaf.
+    """
+    return path.endswith("/ema_decay']") or (
+        path.startswith(_AVERAGES) and not path.endswith(_COUNT)
+    )
 
 
 def misplaced(

@@ -82,6 +82,21 @@ def check_sizes(names: Sequence[str], train: Dataset, held_out: Dataset) -> None
         )
 
 
+def cautions(names: Sequence[str], held_out: Dataset) -> list[str]:
+    """What is to be said of figures before a training that measures them, a line each.
+
+    Args:
+      names: of the measures.
+      held_out: what samples are compared with.
+    """
+    if 'frechet_distance' not in names:
+        return []
+    return [
+        f'frechet_distance is of {min(held_out.size, SAMPLES)} samples while this trains, and of '
+        'so few too large: it compares with itself only; genjax evaluate takes more'
+    ]
+
+
 def measured(
     seen: View,
     model: Any,

@@ -148,7 +148,7 @@ def train(
                     folder, config | said, function, step_of(folder) if change else None, measured
                 )
         processes.compare(folder / CONFIG, (identity(config), pace, mesh.shape))
-        say(lines)
+        say([*lines, *measures.cautions(metrics, measured)])
         config = existing(folder)
         saved = Checkpoints(folder / CHECKPOINTS, config, False, function, keep_every)
         checkpoints = stack.enter_context(contextlib.closing(saved))

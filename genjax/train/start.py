@@ -14,12 +14,14 @@ from jaxtyping import PyTree
 
 from genjax import parallel
 from genjax.core import State
+from genjax.core.averages import slot_of
 from genjax.machine import compile_once
 from genjax.train.checkpoint import Checkpoints
 from genjax.train.config import CHANGES, START, START_SOURCE, Config, config_hash
 from genjax.train.errors import RunError, located
 from genjax.train.folder import CHECKPOINTS, CONFIG, read
 from genjax.train.history import as_of
+from genjax.train.leaves import count_of
 
 Leaves = Mapping[str, np.ndarray]
 
@@ -128,11 +130,16 @@ def _fits(found: np.ndarray | None, leaf: Any) -> bool:
 
 
 def _carried(state: State, config: Config) -> State:
-    """A new state with the networks of its source where they fit, and their averages; an average
-    that the source has not is that of a new run, the network itself."""
+    """A new state with the networks of its source where they fit, and their averages, which are as
+    old as they were; one that the source has not is that of a new run, the network itself."""
     leaves = _source(config[START_SOURCE], config[START]['step'])[2]
     nets = _taken('.nets', state.nets, leaves)
-    return state.replace(nets=nets, ema=_taken('.ema', {n: nets[n] for n in state.ema}, leaves))
+    ema = _taken('.ema', {n: nets[n] for n in state.ema}, leaves)
+    averages = {n for n in ema if any(path.startswith(f".ema['{n}']") for path in leaves)}
+    memory = {slot_of(n): state.memory[slot_of(n)] for n in averages}
+    counts = {count_of(n): leaves['.step'] for n in averages}  # Of an older genjax.
+    memory = _taken('.memory', memory, {**counts, **leaves})
+    return state.replace(nets=nets, ema=ema, memory={**state.memory, **memory})
 
 
 def _taken(where: str, tree: PyTree, leaves: Leaves) -> PyTree:

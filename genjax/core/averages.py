@@ -1,0 +1,80 @@
+"""Moving averages of networks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from genjax.core.types import Hyper, Metrics, Net, State
+
+# Steps of a longer average are so small that float32 loses much of them.
+_LONG = 1 - 1e-4
+
+
+def slot_of(name: str) -> str:
+    """Where `state.memory` has what is to be known of an average beside its parameters.
+
+    Args:
+      name: of the network.
+    """
+    return f'ema/{name}'
+
+
+def begun(decay: Hyper, net: Net) -> dict[str, Any]:
+    """What is to be known of a new average: how many steps it is of, and what rounding has lost.
+
+    Args:
+      decay: of the average.
+      net: the network.
+    """
+    lost = jax.tree.map(jnp.zeros_like, net.params) if _long(decay) else ()
+    return {'steps': jnp.int32(0), 'lost': lost}
+
+
+def _long(decay: Hyper) -> bool:
+    return decay.schedule is not None or decay.value > _LONG
+
+
+def _share(own: Hyper, decay: Float[Array, ''], steps: Float[Array, '']) -> Float[Array, '']:
+    """`1 - d` of a step; that of a long average is not what float32 leaves of `1 - decay`."""
+    if not _long(own):
+        return 1 - jnp.minimum(decay, (1.0 + steps) / (10.0 + steps))
+    chosen = decay == np.float32(own.value)
+    return jnp.maximum(jnp.where(chosen, np.float32(1 - own.value), 1 - decay), 9 / (10 + steps))
+
+
+def averaging(averages: Mapping[str, Hyper], state: State) -> tuple[State, Metrics]:
+    """The state with its averages moved by one step, and the decays that follow a schedule.
+
+    `m <- d m + (1 - d) p` with `d = min(decay, (1 + t) / (10 + t))`, t the steps of the average.
+
+    Args:
+      averages: the decay of each, by network.
+      state: as the players left it.
+    """
+    means, memory = dict(state.ema), dict(state.memory)
+    told: Metrics = {}
+    for name, own in averages.items():
+        decay, known, net = state.hypers[f'{name}/ema_decay'], memory[slot_of(name)], means[name]
+        steps = known['steps'].astype(jnp.float32)
+        share = _share(own, decay, steps)
+        params, lost = _moved(net.params, state.nets[name].params, share, known['lost'])
+        means[name] = Net(params, state.nets[name].stats)
+        memory[slot_of(name)] = {'steps': known['steps'] + 1, 'lost': lost}
+        told |= {f'{name}/ema_decay': decay} if own.schedule else {}
+    return state.replace(ema=means, memory=memory), told
+
+
+def _moved(
+    mean: PyTree, params: PyTree, share: Float[Array, ''], lost: PyTree
+) -> tuple[PyTree, PyTree]:
+    """The averages, and what they lack of the true ones (Kahan 1965) where that is kept."""
+    if not jax.tree.leaves(lost):
+        return optax.incremental_update(params, mean, share), lost
+    by = jax.tree.map(lambda m, p, c: share * (p - m) - c, mean, params, lost)
+    new = jax.tree.map(jnp.add, mean, by)
+    return new, jax.tree.map(lambda n, m, b: (n - m) - b, new, mean, by)
