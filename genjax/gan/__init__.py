@@ -1,6 +1,6 @@
 """Generative adversarial networks."""
 
-from genjax.gan import networks, objectives, penalties
+from genjax.gan import conditioning, consistency, networks, objectives, penalties, regularizers
 from genjax.gan.adversarial import GAN, adversarial, critic
 from genjax.gan.methods import *  # noqa: F403
 from genjax.gan.methods import __all__ as _methods
@@ -16,6 +16,8 @@ __all__ = [
     'Pair',
     'Round',
     'adversarial',
+    'conditioning',
+    'consistency',
     'critic',
     'interpolate',
     'networks',
@@ -25,6 +27,7 @@ __all__ = [
     'play',
     'r1',
     'r2',
+    'regularizers',
     'zero_centered',
     *_methods,
     *objectives.__all__,

@@ -1,21 +1,27 @@
 """GANs: how the parts of one meet, and every option that all methods have."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args
 
 import optax
 
 from genjax.augment import AUGMENT, AugmentLike, chain
-from genjax.core import check_range
+from genjax.core import Network, check_range
 from genjax.gan.adversarial import GAN, adversarial
+from genjax.gan.conditioning import CONDITIONING, Conditioning, ConditioningLike, with_codes
 from genjax.gan.networks import NETWORKS, NetworksLike, Norm
 from genjax.gan.objectives import OBJECTIVE, ObjectiveLike
+from genjax.gan.packing import packed
 from genjax.gan.penalties import PENALTY, TermLike
+from genjax.gan.regularizers import GENERATOR_TERM, GeneratorTermLike
 from genjax.images import shape_of_images
+from genjax.nn.spectral import spectral_norm as spectral_norm_of
 from genjax.optim import OptimizerLike, clip_weights
 from genjax.optim import optimizer as guarded
 from genjax.parts import SCHEDULE, OptionOf, ScalarOrSchedule, make, make_all, maybe
 from genjax.precision import Precision, mixed_precision
+
+SpectralNorm = Literal['none', 'discriminator', 'both']
 
 
 def gan(
@@ -26,6 +32,10 @@ def gan(
     num_classes: int | None = None,
     objective: ObjectiveLike = 'non_saturating',
     penalties: Sequence[TermLike] = (),
+    generator_terms: Sequence[GeneratorTermLike] = (),
+    conditioning: ConditioningLike | None = None,
+    packing: int = 1,
+    spectral_norm: SpectralNorm = 'none',
     optimizer: OptimizerLike = 'adam:b1=0.5',
     generator_learning_rate: ScalarOrSchedule = 2e-4,
     discriminator_learning_rate: ScalarOrSchedule = 2e-4,
@@ -57,6 +67,12 @@ def gan(
       num_classes: number of labels; None trains without labels.
       objective: what the players minimize.
       penalties: terms added to the discriminator's loss.
+      generator_terms: terms added to the generator's loss.
+      conditioning: how labels are used, or codes that are found without; None leaves that to the
+        networks.
+      packing: images that the discriminator judges at once; divides the batch.
+      spectral_norm: of which networks all kernels have a spectral norm of 1 (Miyato et al. 2018,
+        https://arxiv.org/abs/1802.05957).
       optimizer: of both players, one of optax or optax.contrib; schedules in it count the updates
         of each.
       generator_learning_rate: a number or a schedule.
@@ -83,9 +99,11 @@ def gan(
     """
     check_range(1, latent_dim=latent_dim)
     shape = shape_of_images(image_shape)
-    given = shape, latent_dim, num_classes
-    chosen = {'width': width, 'hidden': hidden, 'norm': norm, 'dropout': dropout}
-    pair = make(NETWORKS, networks, *given, **chosen)
+    how = _conditioned(conditioning, num_classes)
+    chosen: dict[str, Any] = {'width': width, 'hidden': hidden, 'norm': norm, 'dropout': dropout}
+    chosen['labels'] = how.labels
+    pair = _pair(networks, chosen, (shape, latent_dim, num_classes), packing)
+    pair = _normalized([mixed_precision(network, precision) for network in pair], spectral_norm)
     decays = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
     players = [
         guarded(optimizer, rate, l1=l1, l2=l2, clip_norm=clip_norm, **decays)
@@ -94,15 +112,57 @@ def gan(
     if weight_clip is not None:
         players[1] = optax.chain(players[1], clip_weights(weight_clip))
     return adversarial(
-        *(mixed_precision(network, precision) for network in pair),
+        with_codes(pair[0], how.codes),
+        pair[1],
         image_shape=shape,
         latent_dim=latent_dim,
         objective=make(OBJECTIVE, objective),
         optimizers=(players[0], players[1]),
-        discriminator_terms=make_all(PENALTY, penalties),
+        discriminator_terms=[*make_all(PENALTY, penalties), *how.discriminator],
+        generator_terms=[
+            *make_all(GENERATOR_TERM, generator_terms),
+            *(how.generator if how else ()),
+        ],
         augment=chain(*make_all(AUGMENT, augment)),
         num_classes=num_classes,
         n_critic=n_critic,
         ema_decay=ema_decay,
         microbatches=microbatches,
     )
+
+
+def _conditioned(part: ConditioningLike | None, num_classes: int | None) -> Conditioning:
+    """A conditioning that suits the classes; one that leaves all to the networks for none."""
+    if part is None:
+        return Conditioning(None)
+    how = make(CONDITIONING, part)
+    if how.unlabelled != (num_classes is None):
+        wanted = 'no num_classes' if how.unlabelled else 'num_classes'
+        raise ValueError(f'expected {wanted} for this conditioning, got num_classes={num_classes}')
+    return how
+
+
+def _pair(
+    networks: NetworksLike, options: dict[str, Any], given: tuple, packing: int
+) -> Sequence[Network]:
+    """Generator and discriminator; that of packed images is made for as many more channels."""
+    check_range(1, packing=packing)
+    pair = make(NETWORKS, networks, *given, **options)
+    if packing == 1:
+        return pair
+    (height, width, channels), latent_dim, num_classes = given
+    if num_classes is not None:
+        raise ValueError(
+            f'expected packing of images without labels, got packing={packing} and '
+            f'num_classes={num_classes}'
+        )
+    given = (height, width, packing * channels), latent_dim, None
+    return pair[0], packed(make(NETWORKS, networks, *given, **options)[1], packing)
+
+
+def _normalized(pair: Sequence[Network], which: SpectralNorm) -> Sequence[Network]:
+    if which not in get_args(SpectralNorm):
+        raise ValueError(f'expected spectral_norm in {get_args(SpectralNorm)}, got {which!r}')
+    generator, discriminator = pair
+    generator = spectral_norm_of(generator) if which == 'both' else generator
+    return generator, discriminator if which == 'none' else spectral_norm_of(discriminator)

@@ -7,7 +7,22 @@ figure and the command that gives it.
 from genjax.gan.family import gan
 from genjax.parts import preset
 
-__all__ = ['dcgan', 'dragan', 'gan', 'hinge_gan', 'lsgan', 'wgan', 'wgan_gp']
+__all__ = [
+    'acgan',
+    'cgan_projection',
+    'dcgan',
+    'dragan',
+    'gan',
+    'hinge_gan',
+    'infogan',
+    'lsgan',
+    'pacgan',
+    'r3gan',
+    'sagan',
+    'sngan',
+    'wgan',
+    'wgan_gp',
+]
 
 
 @preset(gan, networks='dcgan')
@@ -86,4 +101,112 @@ def dragan():
     Layer norm in the discriminator, since the penalty is of each image by itself.
 
     Reached: Frechet distance 32.5 +- 8.8 on the digits, `python -m experiments.methods`.
+    """
+
+
+@preset(
+    gan,
+    networks='resnet',
+    objective='hinge',
+    spectral_norm='discriminator',
+    n_critic=5,
+    latent_dim=128,
+    optimizer='adam:b1=0.0,b2=0.9',
+)
+def sngan():
+    """SNGAN, Miyato et al. 2018 (https://arxiv.org/abs/1802.05957): a discriminator whose layers
+    stretch nothing, by their spectral norms.
+
+    Theirs lets the learning rates fall to 0 along a line.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    gan,
+    networks='resnet',
+    objective='hinge',
+    spectral_norm='discriminator',
+    conditioning='projection',
+    num_classes=10,
+    n_critic=5,
+    latent_dim=128,
+    optimizer='adam:b1=0.0,b2=0.9',
+)
+def cgan_projection():
+    """cGAN with projection, Miyato and Koyama 2018 (https://arxiv.org/abs/1802.05637): SNGAN of
+    images with labels.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    gan,
+    networks='resnet:attention=True',
+    objective='hinge',
+    spectral_norm='both',
+    latent_dim=128,
+    optimizer='adam:b1=0.0,b2=0.9',
+    generator_learning_rate=1e-4,
+    discriminator_learning_rate=4e-4,
+)
+def sagan():
+    """SAGAN, Zhang et al. 2019 (https://arxiv.org/abs/1805.08318): attention, so that distant parts
+    of an image agree, and spectral norm in both networks.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    gan,
+    networks='r3gan',
+    objective='relativistic',
+    penalties=('r1:weight=0.05', 'r2:weight=0.05'),
+    latent_dim=64,
+    optimizer='adam:b1=0.0,b2=0.99',
+)
+def r3gan():
+    """R3GAN, Huang et al. 2024 (https://arxiv.org/abs/2501.05441): relativistic pairs with both
+    penalties and networks without norms, which keep all modes without tricks.
+
+    Theirs lets penalties, learning rates, b2 and the average follow a cosine; each may be a
+    schedule here.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(gan, networks='dcgan', conditioning='auxiliary', num_classes=10)
+def acgan():
+    """AC-GAN, Odena et al. 2017 (https://arxiv.org/abs/1610.09585): a discriminator that also names
+    the classes.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    gan,
+    networks='dcgan',
+    conditioning='information',
+    latent_dim=74,
+    generator_learning_rate=1e-3,
+)
+def infogan():
+    """InfoGAN, Chen et al. 2016 (https://arxiv.org/abs/1606.03657): kinds and ways of the images
+    found without labels, as codes in front of the noise.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(gan, networks='dcgan', packing=2)
+def pacgan():
+    """PacGAN, Lin et al. 2018 (https://arxiv.org/abs/1712.04086): a discriminator that sees several
+    images at once, and so that they are alike.
+
+    Reached: nothing yet, by nothing.
     """

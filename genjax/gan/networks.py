@@ -8,9 +8,17 @@ from flax import linen as nn
 from genjax.core import Network, check_range
 from genjax.gan.adversarial import critic
 from genjax.nn import linen
+from genjax.nn import r3gan as r3gans
+from genjax.nn import resnet as resnets
 from genjax.nn.dcgan import PROJECTION, DCGANDiscriminator, DCGANGenerator
 from genjax.nn.heads import Labels
-from genjax.nn.mlp import BESIDE, MLPDiscriminator, MLPGenerator
+from genjax.nn.mlp import (
+    BESIDE,
+    MLPDiscriminator,
+    MLPGenerator,
+    PointDiscriminator,
+    PointGenerator,
+)
 from genjax.parts import Kind
 
 Norm = Literal['batch', 'layer', 'none']
@@ -92,6 +100,140 @@ def mlp(
     return of_linen(
         MLPGenerator(image_shape, tuple(reversed(hidden)), num_classes=num_classes),
         MLPDiscriminator(tuple(hidden), dropout, num_classes, labels),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def resnet(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    width: int | None = None,
+    norm: Norm = 'none',
+    attention: bool = False,
+    dropout: float = 0.0,
+    labels: Labels = resnets.PROJECTION,
+) -> Pair:
+    """Residual networks, Miyato et al. 2018 (https://arxiv.org/abs/1802.05957); with attention
+    those of Zhang et al. 2019 (https://arxiv.org/abs/1805.08318).
+
+    Args:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      width: channels of the generator's last block; by default the paper's, 256 for images of up
+        to 32 pixels, for which the discriminator has half as many, and 64 for larger ones.
+      norm: of the discriminator.
+      attention: whether maps of half the image's size, and 32 pixels at most, have self-attention.
+      dropout: rate on the discriminator's features.
+      labels: how they are used where there are any; by default by projection.
+    """
+    small = min(image_shape[:2]) <= resnets.LARGE
+    width = (256 if small else 64) if width is None else width
+    theirs = max(width // 2, 1) if small else width
+    check_range(1, width=width)
+    check_range(0, 1, dropout=dropout)
+    generator = resnets.ResNetGenerator(image_shape, width, num_classes, labels, attention)
+    judge = resnets.ResNetDiscriminator(theirs, norm, dropout, num_classes, labels, attention)
+    return of_linen(generator, judge, image_shape, latent_dim, num_classes)
+
+
+def sncnn(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    width: int = 32,
+    generator: Literal['resnet', 'dcgan'] = 'resnet',
+    norm: Norm = 'none',
+    dropout: float = 0.0,
+    labels: Labels = resnets.PROJECTION,
+) -> Pair:
+    """SNGAN's convolutional discriminator, Miyato et al. 2018
+    (https://arxiv.org/abs/1802.05957), with a residual generator, or DCGAN's.
+
+    Args:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      width: channels of the discriminator's first layer; the residual generator has twice as many.
+      generator: which one.
+      norm: of the discriminator.
+      dropout: rate in the discriminator.
+      labels: how they are used where there are any; by default by projection.
+    """
+    check_range(1, width=width)
+    check_range(0, 1, dropout=dropout)
+    makers = {
+        'resnet': lambda: resnets.ResNetGenerator(image_shape, 2 * width, num_classes, labels),
+        'dcgan': lambda: DCGANGenerator(image_shape, width, num_classes, labels),
+    }
+    if generator not in makers:
+        raise ValueError(f'expected a generator among {tuple(makers)}, got {generator!r}')
+    judge = resnets.ConvDiscriminator(width, norm, dropout, num_classes, labels)
+    return of_linen(makers[generator](), judge, image_shape, latent_dim, num_classes)
+
+
+def r3gan(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    width: int = 32,
+    blocks: int = 1,
+    cardinality: int = 4,
+    expansion: int = 2,
+    labels: Labels = r3gans.PROJECTION,
+) -> Pair:
+    """Residual networks without norms, Huang et al. 2024 (https://arxiv.org/abs/2501.05441).
+
+    Args:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      latent_dim: length of z.
+      num_classes: number of labels; None for none.
+      width: channels of the largest map, doubled with each halving up to 16 times; the paper's maps
+        all have 768 at 32 pixels.
+      blocks: at each size; the paper has 2.
+      cardinality: groups at the largest map, doubled as the channels are.
+      expansion: channels of the 3x3 convolutions, in those of their map.
+      labels: how they are used where there are any; by default by projection.
+    """
+    check_range(1, width=width, blocks=blocks, cardinality=cardinality, expansion=expansion)
+    size = width, blocks, cardinality, expansion, num_classes, labels
+    return of_linen(
+        r3gans.R3GANGenerator(image_shape, *size), r3gans.R3GANDiscriminator(*size),
+        image_shape, latent_dim, num_classes,
+    )  # fmt: skip
+
+
+def points(
+    image_shape: ImageShape,
+    latent_dim: int,
+    num_classes: int | None,
+    *,
+    hidden: Sequence[int] = (400, 400, 400, 400),
+    maxout: Sequence[int] = (200, 200, 200),
+    pieces: int = 5,
+    labels: Labels = BESIDE,
+) -> Pair:
+    """For points in the plane, images of `(1, 1, 2)`, Lin et al. 2018
+    (https://arxiv.org/abs/1712.04086).
+
+    Args:
+      image_shape: `(height, width, channels)` of any numbers; they are not bounded.
+      latent_dim: length of z.
+      num_classes: None; it knows no labels.
+      hidden: sizes of the generator's layers.
+      maxout: sizes of the discriminator's layers.
+      pieces: affine maps of each of their units.
+      labels: its head.
+    """
+    if num_classes is not None:
+        raise ValueError(f'expected no num_classes for networks of points, got {num_classes}')
+    check_range(1, pieces=pieces)
+    return of_linen(
+        PointGenerator(image_shape, hidden), PointDiscriminator(maxout, pieces, labels),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Gradient penalties: plain mathematics on a critic, and the same as terms of a discriminator.
 
-Norms are taken per example, over all axes but the first. The critic must not mix the examples of a
-batch: with batch norm in it these are not the gradients that the papers mean.
+Norms are taken per example, over all axes but the first; of a critic that judges several images at
+once, of each image by itself. The critic must not mix the examples of a batch otherwise: with batch
+norm in it these are not the gradients that the papers mean.
 """
 
 from collections.abc import Callable
@@ -12,13 +13,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
 
-from genjax.core import Term
+from genjax.core import Term, check_range
 from genjax.gan.round import Critique
 from genjax.parts import Kind, ScalarOrSchedule
 from genjax.random import stream
 
 Critic = Callable[[Array], Critique]
-PENALTY = Kind('a penalty', (__name__,), (Term,))
+PENALTY = Kind('a penalty', (__name__, 'genjax.gan.consistency'), (Term,))
 TermLike = Annotated[Term | Callable[..., Term] | str, PENALTY]
 
 
@@ -47,6 +48,38 @@ def one_centered(critic: Critic, x: Float[Array, 'b ...']) -> Float[Array, 'b']:
     """
     # The norm's own gradient at zero is NaN; safe_norm's is zero.
     return jnp.square(optax.safe_norm(_gradients(critic, x), 1e-12, axis=1) - 1)
+
+
+def approximate(
+    critic: Critic, x: Float[Array, 'b ...'], key: Key[Array, ''], step: float
+) -> Float[Array, 'b ...']:
+    """`(D(x + s n) - D(x))^2 / (2 s^2)`, `n ~ N(0, I)`: `|grad D(x)|^2 / 2` on average over n, to
+    first order in s, without a second derivative.
+
+    Lin et al. 2025 (https://arxiv.org/abs/2501.08316), who leave the division to the weight.
+
+    Args:
+      critic: `x -> Critique`, with one draw of whatever is random in it.
+      x: where the gradient is taken.
+      key: of the noise.
+      step: s, in units of the images' values.
+    """
+    check_range(1e-6, step=step)
+    noise = jax.random.normal(key, x.shape, x.dtype)
+    return jnp.square(critic(x + step * noise).logits - critic(x).logits) / (2 * step**2)
+
+
+def default_gamma(image_shape: tuple[int, int, int], batch_size: int) -> float:
+    """A weight of R1 to begin with: `0.0002 h w / b`.
+
+    Karras et al. 2020 (https://arxiv.org/abs/2006.06676), for StyleGAN2's networks; others want up
+    to a thousand times as much.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+      batch_size: images in an update.
+    """
+    return 0.0002 * image_shape[0] * image_shape[1] / batch_size
 
 
 def interpolate(
@@ -99,7 +132,24 @@ def dragan(weight: ScalarOrSchedule = 10.0, scale: float = 0.5, every: int = 1) 
     return Term('dragan', apply, weight=weight, every=every)
 
 
-def r1(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
+def max_gp(weight: ScalarOrSchedule = 1.0, every: int = 1) -> Term:
+    """`max |grad D(x)|^2` over a batch of points between real and fake images.
+
+    Zhou et al. 2019 (https://arxiv.org/abs/1902.05687).
+
+    Args:
+      weight: the paper's lambda, or a schedule of it.
+      every: compute it at every so manieth step, so many times as strong.
+    """
+
+    def apply(memory, round):
+        x = interpolate(stream(round.key, 'max_gp'), round.real, round.fake)
+        return 2 * jnp.max(zero_centered(round.critic_real, x)), memory
+
+    return Term('max_gp', apply, weight=weight, every=every)
+
+
+def r1(weight: ScalarOrSchedule = 10.0, every: int = 1, step: float | None = None) -> Term:
     """`|grad D(x)|^2 / 2` on real images.
 
     Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
@@ -107,15 +157,16 @@ def r1(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
     Args:
       weight: the paper's gamma, or a schedule of it.
       every: compute it at every so manieth step, so many times as strong.
+      step: of finite differences in place of gradients, as `approximate` has them; 0.01 is usual.
     """
 
     def apply(memory, round):
-        return zero_centered(round.critic_real, round.real), memory
+        return _zero_centered('r1', round, 'real', step), memory
 
     return Term('r1', apply, weight=weight, every=every)
 
 
-def r2(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
+def r2(weight: ScalarOrSchedule = 10.0, every: int = 1, step: float | None = None) -> Term:
     """`|grad D(G(z))|^2 / 2` on fake images.
 
     Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406).
@@ -123,9 +174,17 @@ def r2(weight: ScalarOrSchedule = 10.0, every: int = 1) -> Term:
     Args:
       weight: the paper's gamma, or a schedule of it.
       every: compute it at every so manieth step, so many times as strong.
+      step: of finite differences in place of gradients, as `approximate` has them; 0.01 is usual.
     """
 
     def apply(memory, round):
-        return zero_centered(round.critic_fake, round.fake), memory
+        return _zero_centered('r2', round, 'fake', step), memory
 
     return Term('r2', apply, weight=weight, every=every)
+
+
+def _zero_centered(name: str, round, which: str, step: float | None) -> Array:
+    critic, x = getattr(round, f'critic_{which}'), getattr(round, which)
+    if step is None:
+        return zero_centered(critic, x)
+    return approximate(critic, x, stream(round.key, name), step)

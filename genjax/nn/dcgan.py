@@ -1,7 +1,6 @@
 """The networks of DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,11 +11,10 @@ from jaxtyping import Array, Float, Int
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.heads import Labels, projection, with_planes
 from genjax.nn.labels import check_labels, with_labels
-from genjax.nn.norm import BatchNorm, LayerNorm
+from genjax.nn.norm import BatchNorm, normalize
 from genjax.nn.sizes import cropped, stages
 
 _KERNEL = normal(0.02)
-_NORMS = ('batch', 'layer', 'none')
 PROJECTION = Labels(projection, norms=True, beside=True)
 
 
@@ -95,24 +93,15 @@ class DCGANDiscriminator(nn.Module):
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
-        if self.norm not in _NORMS:
-            raise ValueError(f'expected a norm among {_NORMS}, got {self.norm!r}')
         y = check_labels(y, x.shape[0], self.num_classes)
         h = with_planes(x, y, self.num_classes) if self.labels.planes else x
-        for i in range(len(stages(x.shape[1:])) - 1):
+        for i in range(len(stages((*x.shape[1:3], 1))) - 1):  # Packs have more channels.
             bias = i == 0 or self.norm == 'none'
             h = Conv(self.width * 2**i, (4, 4), 2, use_bias=bias, kernel_init=_KERNEL)(h)
-            h = nn.leaky_relu(self._normalize(h, train) if i else h, 0.2)
+            h = normalize(h, self.norm, train, _scale_init) if i else h
+            h = nn.leaky_relu(h, 0.2)
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(h.shape[0], -1))[:, 0]
         logits, said = self.labels.head(logits, features, y, self.num_classes)
         return logits, features, said
-
-    def _normalize(self, h: Array, train: bool) -> Array:
-        layers: dict[str, Callable[[Array], Array]] = {
-            'batch': lambda h: BatchNorm(scale_init=_scale_init)(h, train=train),
-            'layer': lambda h: LayerNorm()(h),
-            'none': lambda h: h,
-        }
-        return layers[self.norm](h)

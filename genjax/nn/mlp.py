@@ -6,11 +6,12 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.initializers import variance_scaling, zeros_init
+from flax.linen.initializers import normal, variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.heads import Labels, plain
 from genjax.nn.labels import check_labels, with_labels
+from genjax.nn.norm import BatchNorm
 
 # Uniform within 1 / sqrt(fan_in), smaller than LeCun's: outputs start near zero.
 _KERNEL = variance_scaling(1 / 3, 'fan_in', 'uniform')
@@ -152,3 +153,56 @@ class MLPDiscriminator(nn.Module):
         logits = nn.Dense(1, kernel_init=_KERNEL)(features)[:, 0]
         logits, said = self.labels.head(logits, features, y, self.num_classes)
         return logits, features, said
+
+
+class PointGenerator(nn.Module):
+    """`z -> points` [b, *shape], not bounded: PacGAN's, layers with batch norm and no bias.
+
+    Lin et al. 2018 (https://arxiv.org/abs/1712.04086).
+
+    Attributes:
+      shape: of one point, as an image: `(1, 1, 2)` in the plane.
+      hidden: sizes of the hidden layers.
+    """
+
+    shape: Sequence[int] = (1, 1, 2)
+    hidden: Sequence[int] = (400, 400, 400, 400)
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b ...']:
+        for size in self.hidden:
+            z = nn.Dense(size, use_bias=False, kernel_init=normal(0.02))(z)
+            z = nn.relu(BatchNorm()(z, train=train))
+        z = nn.Dense(math.prod(self.shape), kernel_init=normal(0.02))(z)
+        return z.reshape(-1, *self.shape)
+
+
+class PointDiscriminator(nn.Module):
+    """`points -> (logits [b], features [b, d], said)`: PacGAN's, layers of maxout.
+
+    Each unit is the greatest of so many affine maps (Goodfellow et al. 2013,
+    https://arxiv.org/abs/1302.4389).
+
+    Attributes:
+      hidden: sizes of the hidden layers.
+      pieces: maps of a unit.
+      labels: its head.
+    """
+
+    hidden: Sequence[int] = (200, 200, 200)
+    pieces: int = 5
+    labels: Labels = BESIDE
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+        h = x.reshape(x.shape[0], -1)
+        for size in self.hidden:
+            h = nn.Dense(size * self.pieces, kernel_init=normal(0.02))(h)
+            h = jnp.max(h.reshape(len(h), size, self.pieces), axis=2)
+        logits = nn.Dense(1, kernel_init=normal(0.02))(h)[:, 0]
+        logits, said = self.labels.head(logits, h, y, None)
+        return logits, h, said

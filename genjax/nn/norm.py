@@ -10,6 +10,8 @@ from jaxtyping import Array, Float, Int
 
 from genjax.nn.labels import check_labels
 
+_NORMS = ('batch', 'layer', 'none')
+
 
 class BatchNorm(nn.Module):
     """Batch norm (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167), by class if wanted.
@@ -79,3 +81,49 @@ class LayerNorm(nn.Module):
             self.epsilon, reduction_axes=axes, feature_axes=-1, dtype=x.dtype, name='norm'
         )
         return norm(x)
+
+
+def normalize(
+    h: Float[Array, 'b ... c'], norm: str, train: bool, scale_init: Callable = ones_init()
+) -> Float[Array, 'b ... c']:
+    """A map through a norm of that name, a layer of the module that is running.
+
+    Args:
+      h: any map.
+      norm: 'batch', 'layer' (of each image, for gradient penalties) or 'none'.
+      train: whether batch norm takes its statistics of the batch.
+      scale_init: of batch norm's scale.
+
+    Raises:
+      ValueError: another norm.
+    """
+    if norm not in _NORMS:
+        raise ValueError(f'expected a norm among {_NORMS}, got {norm!r}')
+    if norm == 'batch':
+        return BatchNorm(scale_init=scale_init)(h, train=train)
+    return LayerNorm()(h) if norm == 'layer' else h
+
+
+def batch_stddev(h: Float[Array, 'b h w c'], group: int = 4) -> Float[Array, 'b h w c+1']:
+    """A map with one more channel: how much the images of its group differ.
+
+    The standard deviation over the group of each value, its mean over all values (Karras et al.
+    2018, https://arxiv.org/abs/1710.10196). Image i is in the group of those i, i + b/group, ...
+
+    Args:
+      h: any map.
+      group: images in a group, fewer where the batch is smaller.
+
+    Raises:
+      ValueError: a batch of one, or one that is not made of whole groups.
+    """
+    b, n = len(h), min(group, len(h))
+    if b == 1 or b % n:
+        raise ValueError(
+            f'expected batches of two or more images in groups of {n} for the standard deviation, '
+            f'got {b}'
+        )
+    groups = h.astype(jnp.float32).reshape(n, b // n, *h.shape[1:])
+    deviation = jnp.sqrt(jnp.var(groups, axis=0) + 1e-8).reshape(b // n, -1).mean(axis=1)
+    plane = jnp.tile(deviation, n).astype(h.dtype).reshape(b, 1, 1, 1)
+    return jnp.concatenate([h, jnp.broadcast_to(plane, (*h.shape[:3], 1))], axis=3)

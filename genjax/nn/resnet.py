@@ -1,0 +1,187 @@
+"""Residual networks of SNGAN (Miyato et al. 2018, https://arxiv.org/abs/1802.05957)."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.initializers import glorot_uniform, variance_scaling
+from jaxtyping import Array, Float, Int
+
+from genjax.nn.attention import SelfAttention
+from genjax.nn.conv import Conv
+from genjax.nn.heads import Labels, projection, with_planes
+from genjax.nn.labels import check_labels, with_labels
+from genjax.nn.norm import BatchNorm, normalize
+from genjax.nn.resample import mean_down, nearest_up
+from genjax.nn.sizes import cropped, stages
+
+PROJECTION = Labels(projection, norms=True, beside=False)
+_RESIDUAL = variance_scaling(2.0, 'fan_avg', 'uniform')
+LARGE = 32  # pixels up to which all maps have as many channels
+_WIDEST, _ATTENDED = 16, 32
+
+
+def _channels(width: int, size: int, i: int) -> int:
+    """Of the map after i halvings: the same in small images, else twice as many each time."""
+    return width if size <= LARGE else width * min(2**i, _WIDEST)
+
+
+def _attended(sizes: list[tuple[int, int]]) -> int:
+    """The halvings after which attention stands: the first map of 32 pixels or fewer."""
+    return next(i for i in range(1, len(sizes)) if min(sizes[i]) <= _ATTENDED)
+
+
+class ResNetGenerator(nn.Module):
+    """`z -> images` in [-1, 1]: a block for each doubling, of two 3x3 convolutions.
+
+    `h + conv(relu(norm(conv(up(relu(norm(h)))))))`, where h goes up and through a 1x1 convolution
+    on its way. In images of 32 pixels or fewer all maps have `width` channels, in larger ones each
+    has twice as many as the one after it, up to 16 times. SNGAN's has 256 at 32 pixels, 64 above.
+
+    Attributes:
+      image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
+      width: channels of the last block.
+      num_classes: with it labels are taken.
+      labels: how.
+      attention: whether the maps of half the image's size, and of 32 pixels at most, have
+        self-attention.
+    """
+
+    image_shape: tuple[int, int, int]
+    width: int = 256
+    num_classes: int | None = None
+    labels: Labels = PROJECTION
+    attention: bool = False
+
+    @nn.compact
+    def __call__(
+        self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> Float[Array, 'b h w c']:
+        if z.ndim != 2:
+            raise ValueError(f'expected noise z [b, d], got {z.shape}')
+        y = check_labels(y, z.shape[0], self.num_classes)
+        of_class = (self.num_classes, y) if self.labels.norms else (None, None)
+        sizes = stages(self.image_shape)
+        last, size = len(sizes) - 1, min(self.image_shape[:2])
+
+        def norm(h):
+            return nn.relu(BatchNorm(num_classes=of_class[0])(h, of_class[1], train))
+
+        def conv(features, bias=True):
+            return Conv(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
+
+        loudness = math.sqrt(z.shape[1])
+        h = with_labels(z, y, self.num_classes, loudness) if self.labels.beside else z
+        c = _channels(self.width, size, last)
+        h = nn.Dense(math.prod(sizes[-1]) * c, kernel_init=glorot_uniform())(h)
+        h = h.reshape(-1, *sizes[-1], c)
+        for i in reversed(range(last)):
+            c = _channels(self.width, size, i)
+            inner = conv(c, False)(cropped(nearest_up(norm(h)), sizes[i]))
+            # Cheaper before the map grows, and the same.
+            way = nearest_up(Conv(c, (1, 1), kernel_init=glorot_uniform())(h))
+            h = cropped(way, sizes[i]) + conv(c)(norm(inner))
+            if self.attention and i == _attended(sizes):
+                h = SelfAttention()(h)
+        last_conv = Conv(self.image_shape[2], (3, 3), kernel_init=glorot_uniform())
+        return jnp.tanh(last_conv(norm(h)))
+
+
+class ResNetDiscriminator(nn.Module):
+    """`images -> (logits [b], features [b, d], said)`: a block for each halving, of two 3x3
+    convolutions, then two of the same size in images of 32 pixels or fewer, one in larger ones.
+
+    `h + down(conv(relu(conv(relu(h)))))`, where h goes down and through a 1x1 convolution on its
+    way; the first block takes the pixels as they are. The features are summed over all positions.
+    Channels as the generator's; SNGAN's has 128 at 32 pixels, 64 above.
+
+    Attributes:
+      width: channels of the first block.
+      norm: 'batch', 'layer' or 'none', before each activation but those of the first block.
+      dropout: rate on the features.
+      num_classes: with it labels are taken.
+      labels: how.
+      attention: as the generator's.
+    """
+
+    width: int = 128
+    norm: str = 'none'
+    dropout: float = 0.0
+    num_classes: int | None = None
+    labels: Labels = PROJECTION
+    attention: bool = False
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+        y = check_labels(y, x.shape[0], self.num_classes)
+        sizes, size = stages((*x.shape[1:3], 1)), min(x.shape[1:3])
+        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
+
+        def active(h):
+            return nn.relu(normalize(h, self.norm, train))
+
+        def conv(features):
+            return Conv(features, (3, 3), kernel_init=_RESIDUAL)
+
+        flat = 2 if size <= LARGE else 1
+        for i in range(len(sizes) - 1 + flat):
+            down = mean_down if i < len(sizes) - 1 else lambda h: h
+            before, c = h.shape[3], _channels(self.width, size, i)
+            inner = conv(c if i == 0 else before)(h if i == 0 else active(h))
+            inner = down(conv(c)(nn.relu(inner) if i == 0 else active(inner)))
+            if i < len(sizes) - 1 or before != c:
+                h = Conv(c, (1, 1), kernel_init=glorot_uniform())(down(h))
+            h = h + inner
+            if self.attention and i + 1 == _attended(sizes):
+                h = SelfAttention()(h)
+        features = jnp.sum(nn.relu(h), axis=(1, 2))
+        features = nn.Dropout(self.dropout, deterministic=not train)(features)
+        logits = nn.Dense(1, kernel_init=glorot_uniform())(features)[:, 0]
+        logits, said = self.labels.head(logits, features, y, self.num_classes)
+        return logits, features, said
+
+
+class ConvDiscriminator(nn.Module):
+    """`images -> (logits [b], features [b, d], said)`: SNGAN's standard network, 3x3 convolutions
+    that double the channels before 4x4 ones of stride 2, leaky by 0.1.
+
+    The logit is of the last map as it lies, the features are its sums over the positions.
+
+    Attributes:
+      width: channels of the first layer; each halving doubles them.
+      norm: 'batch', 'layer' or 'none', of all layers but the first.
+      dropout: rate after each halving.
+      num_classes: with it labels are taken.
+      labels: how.
+    """
+
+    width: int = 64
+    norm: str = 'none'
+    dropout: float = 0.0
+    num_classes: int | None = None
+    labels: Labels = PROJECTION
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
+    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+        y = check_labels(y, x.shape[0], self.num_classes)
+        n = len(stages((*x.shape[1:3], 1))) - 1
+        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
+
+        def active(h, first=False):
+            return nn.leaky_relu(h if first else normalize(h, self.norm, train), 0.1)
+
+        for i in range(n):
+            c = self.width * 2**i
+            h = active(Conv(c, (3, 3), kernel_init=glorot_uniform())(h), i == 0)
+            h = active(Conv(c, (4, 4), 2, kernel_init=glorot_uniform())(h))
+            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        h = active(Conv(self.width * 2**n, (3, 3), kernel_init=glorot_uniform())(h))
+        features = jnp.sum(h, axis=(1, 2))
+        logits = nn.Dense(1, kernel_init=glorot_uniform())(h.reshape(len(h), -1))[:, 0]
+        logits, said = self.labels.head(logits, features, y, self.num_classes)
+        return logits, features, said

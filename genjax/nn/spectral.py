@@ -1,0 +1,108 @@
+"""Spectral normalization of a network, whatever its layers are."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Key, PyTree
+
+from genjax.core import Net, Network
+from genjax.random import stream
+
+_SLOT = 'spectral'  # the collection of the statistics
+_NORMALIZED = ('kernel', 'embedding')
+_FIRST = 15  # power iterations of a new network
+_EPSILON = 1e-12
+
+
+class Spectrum(NamedTuple):
+    """What is known of one matrix.
+
+    Attributes:
+      u: of its left singular vector, of the length of the outputs, a unit vector.
+      v: of its right singular vector.
+      sigma: its norm as the last training pass saw it, for people to look at.
+    """
+
+    u: Float[Array, 'outputs']
+    v: Float[Array, 'inputs']
+    sigma: Float[Array, '']
+
+
+def spectral_norm(network: Network) -> Network:
+    """A network whose kernels and embeddings have a spectral norm of 1: `W / sigma(W)`.
+
+    `sigma = u^T W v`, by one power iteration a training pass, `v = W^T u / |W^T u|` and then
+    `u = W v / |W v|`, where W has an output a row. Gradients take u and v for constants. A pass in
+    evaluation iterates no further: it takes sigma by the stored u and v of the kernels at hand, so
+    that averaged kernels have a sigma of their own. What is stored of the kernels stays as it is,
+    from the first; all of it is in float32.
+
+    Miyato et al. 2018 (https://arxiv.org/abs/1802.05957).
+
+    Args:
+      network: any; of a mixed-precision one this is to be the outer, so as to see float32.
+    """
+
+    def init(key):
+        net = network.init(key)
+        at = [name for name, leaf in _leaves(net.params) if _matrix(name, leaf)]
+        leaves = dict(_leaves(net.params))
+        found = {name: _begun(stream(key, f'{_SLOT}{name}'), leaves[name]) for name in at}
+        return Net(net.params, {**net.stats, _SLOT: found})
+
+    def apply(net, *inputs, key=None, train=True):
+        found, stats = net.stats[_SLOT], {n: s for n, s in net.stats.items() if n != _SLOT}
+        new = {}
+
+        def normalized(path, leaf):
+            name = _name(path)
+            if name not in found:
+                return leaf
+            w = _rows(leaf)
+            old = found[name]
+            u, v = _iterated(lax.stop_gradient(w), old.u) if train else (old.u, old.v)
+            sigma = u @ w @ v
+            new[name] = Spectrum(u, v, lax.stop_gradient(sigma) if train else old.sigma)
+            return leaf / sigma.astype(leaf.dtype)
+
+        params = jax.tree_util.tree_map_with_path(normalized, net.params)
+        out, after = network.apply(Net(params, stats), *inputs, key=key, train=train)
+        return out, Net(net.params, {**after.stats, _SLOT: new})
+
+    return Network(init, apply)
+
+
+def _leaves(params: PyTree) -> list[tuple[str, Array]]:
+    found = jax.tree_util.tree_leaves_with_path(params)
+    return [(_name(path), leaf) for path, leaf in found]
+
+
+def _name(path: tuple) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator='.')
+
+
+def _matrix(name: str, leaf: Array) -> bool:
+    return leaf.ndim >= 2 and name.rpartition('.')[2] in _NORMALIZED
+
+
+def _rows(leaf: Array) -> Float[Array, 'outputs inputs']:
+    return leaf.astype(jnp.float32).reshape(-1, leaf.shape[-1]).T
+
+
+def _begun(key: Key[Array, ''], leaf: Array) -> Spectrum:
+    w = _rows(leaf)
+    u = _unit(jax.random.normal(key, w.shape[:1], jnp.float32))
+    v = _unit(jnp.ones(w.shape[1], jnp.float32))
+    u, v = lax.fori_loop(0, _FIRST, lambda _, found: _iterated(w, found[0]), (u, v))
+    return Spectrum(u, v, u @ w @ v)
+
+
+def _iterated(w: Array, u: Array) -> tuple[Array, Array]:
+    v = _unit(u @ w)
+    return _unit(w @ v), v
+
+
+def _unit(x: Array) -> Array:
+    return x / jnp.maximum(jnp.linalg.norm(x), _EPSILON)
