@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.gan import Critique, interpolate, one_centered, r1, r2, zero_centered
-from genjax.gan.penalties import dragan, wgan_gp
+from genjax.gan.penalties import default_gamma, dragan, max_gp, wgan_gp
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -121,3 +121,43 @@ def test_second_derivative_equals_finite_differences(make):
     one, h = jnp.float32(1.0), 1e-2
     slope = (penalty(one + h) - penalty(one - h)) / (2 * h)
     np.testing.assert_allclose(jax.grad(penalty)(one), slope, rtol=2e-2)
+
+
+def test_max_gp_is_the_greatest_squared_norm():
+    between = interpolate(stream(KEY, 'max_gp'), REAL, FAKE)
+    expected = max(gradient_norm(x) ** 2 for x in between)
+    np.testing.assert_allclose(max_gp().apply((), context())[0], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(('make', 'x', 'times'), [(r1, REAL, 1), (r2, FAKE, 4)])
+def test_finite_differences_are_the_penalty_on_average(make, x, times):
+    """Over 4,000 draws, whose means are within five standard errors of it."""
+    apply = make(step=0.01).apply
+    draws = jax.jit(
+        jax.vmap(lambda key: apply((), context(key=key))[0])
+    )(jax.random.split(stream(KEY, make.__name__), 4000))  # fmt: skip
+    exact = np.array([times * gradient_norm(each) ** 2 / 2 for each in x])
+    error = np.std(draws, axis=0) / np.sqrt(4000)
+    assert (np.abs(np.mean(draws, axis=0) - exact) < 5 * error + 0.01 * exact).all()
+
+
+def test_finite_differences_have_the_gradient_of_the_penalty_on_average():
+    def penalty(scale, key, step):
+        critic = lambda x: Critique(curved(scale * x).logits)  # noqa: E731
+        return jnp.mean(r1(step=step).apply((), context(critic_real=critic, key=key))[0])
+
+    keys = jax.random.split(stream(KEY, 'gradient'), 4000)
+    slopes = jax.jit(jax.vmap(jax.grad(penalty), (None, 0, None)), static_argnums=2)(
+        1.0, keys, 0.01
+    )
+    exact = jax.grad(penalty)(1.0, KEY, None)
+    assert abs(np.mean(slopes) - exact) < 5 * np.std(slopes) / np.sqrt(4000) + 0.01 * abs(exact)
+
+
+def test_a_step_of_zero_is_refused():
+    with pytest.raises(ValueError, match='expected step >= 1e-06, got 0'):
+        r1(step=0.0).apply((), context())
+
+
+def test_the_rule_for_gamma():
+    assert default_gamma((256, 256, 3), 32) == pytest.approx(0.4096)

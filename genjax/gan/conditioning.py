@@ -44,9 +44,10 @@ ConditioningLike = Annotated[Conditioning | Callable[..., Conditioning] | str, C
 def projection() -> Conditioning:
     """`D(x, y) = D(x) + <embed(y), features(x)>`, and class-conditional batch norm.
 
-    Miyato and Koyama 2018 (https://arxiv.org/abs/1802.05637).
+    Miyato and Koyama 2018 (https://arxiv.org/abs/1802.05637). Labels stand beside z too, without
+    which classes part slowly.
     """
-    return Conditioning(Labels(heads.projection, norms=True, beside=False))
+    return Conditioning(heads.PROJECTION)
 
 
 def concat() -> Conditioning:

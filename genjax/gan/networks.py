@@ -10,8 +10,8 @@ from genjax.gan.adversarial import critic
 from genjax.nn import linen
 from genjax.nn import r3gan as r3gans
 from genjax.nn import resnet as resnets
-from genjax.nn.dcgan import PROJECTION, DCGANDiscriminator, DCGANGenerator
-from genjax.nn.heads import Labels
+from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
+from genjax.nn.heads import PROJECTION, Labels
 from genjax.nn.mlp import (
     BESIDE,
     MLPDiscriminator,
@@ -113,7 +113,7 @@ def resnet(
     norm: Norm = 'none',
     attention: bool = False,
     dropout: float = 0.0,
-    labels: Labels = resnets.PROJECTION,
+    labels: Labels = PROJECTION,
 ) -> Pair:
     """Residual networks, Miyato et al. 2018 (https://arxiv.org/abs/1802.05957); with attention
     those of Zhang et al. 2019 (https://arxiv.org/abs/1805.08318).
@@ -148,7 +148,7 @@ def sncnn(
     generator: Literal['resnet', 'dcgan'] = 'resnet',
     norm: Norm = 'none',
     dropout: float = 0.0,
-    labels: Labels = resnets.PROJECTION,
+    labels: Labels = PROJECTION,
 ) -> Pair:
     """SNGAN's convolutional discriminator, Miyato et al. 2018
     (https://arxiv.org/abs/1802.05957), with a residual generator, or DCGAN's.
@@ -184,7 +184,7 @@ def r3gan(
     blocks: int = 1,
     cardinality: int = 4,
     expansion: int = 2,
-    labels: Labels = r3gans.PROJECTION,
+    labels: Labels = PROJECTION,
 ) -> Pair:
     """Residual networks without norms, Huang et al. 2024 (https://arxiv.org/abs/2501.05441).
 

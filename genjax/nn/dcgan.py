@@ -9,13 +9,12 @@ from flax.linen.initializers import normal
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.heads import Labels, projection, with_planes
+from genjax.nn.heads import PROJECTION, Labels, with_planes
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm, normalize
 from genjax.nn.sizes import cropped, stages
 
 _KERNEL = normal(0.02)
-PROJECTION = Labels(projection, norms=True, beside=True)
 
 
 def _scale_init(key, shape, dtype=jnp.float32):

@@ -58,6 +58,10 @@ def projection(logits: Array, features: Array, y: Array | None, num_classes: int
     return logits + jnp.sum(embed(y) * features, axis=1), {}
 
 
+# Norms alone part the classes slowly.
+PROJECTION = Labels(projection, norms=True, beside=True)
+
+
 def with_planes(
     x: Float[Array, 'b h w c'], y: Array | None, num_classes: int | None
 ) -> Float[Array, 'b h w e']:

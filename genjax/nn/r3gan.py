@@ -10,13 +10,12 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv
-from genjax.nn.heads import Labels, projection, with_planes
+from genjax.nn.heads import PROJECTION, Labels, with_planes
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.products import wide
 from genjax.nn.resample import bilinear_down, bilinear_up
 from genjax.nn.sizes import cropped, stages
 
-PROJECTION = Labels(projection, norms=False, beside=True)
 _SLOPE = 0.2
 
 
@@ -81,7 +80,7 @@ class _Block(nn.Module):
 
         def active(h, name):
             bias = self.param(name, zeros_init(), (h.shape[3],), jnp.float32)
-            return nn.leaky_relu(h + bias.astype(h.dtype), _SLOPE)
+            return nn.leaky_relu(h + bias.astype(h.dtype).reshape(1, 1, 1, -1), _SLOPE)
 
         y = Conv(inner, (1, 1), use_bias=False, kernel_init=_scaled(self.gain, c))(h)
         shape = (3, 3, self.cardinality, each, each)
@@ -137,7 +136,7 @@ class R3GANGenerator(nn.Module):
         c = channels[-1]
         base = self.param('base', normal(1.0), (*sizes[-1], c), jnp.float32).astype(z.dtype)
         h = nn.Dense(c, use_bias=False, kernel_init=_scaled(1.0, z.shape[1]))(z)
-        h = base * h[:, None, None]
+        h = base[None] * h[:, None, None]
         for i in reversed(range(len(sizes))):
             if h.shape[1:3] != sizes[i]:
                 h = cropped(bilinear_up(_straight(channels[i], h.shape[3])(h)), sizes[i])
@@ -181,7 +180,7 @@ class R3GANDiscriminator(nn.Module):
                 h = _Block(self.cardinality * min(2**i, 16), self.expansion, gain)(h)
         places = sizes[-1][0] * sizes[-1][1]
         kernel = self.param('kernel', _scaled(1.0, places), h.shape[1:], jnp.float32)
-        features = jnp.sum(h * kernel.astype(h.dtype), axis=(1, 2))
+        features = jnp.sum(h * kernel[None].astype(h.dtype), axis=(1, 2))
         last = nn.Dense(1, use_bias=False, kernel_init=_scaled(1.0, h.shape[3]))
         logits, said = self.labels.head(last(features)[:, 0], features, y, self.num_classes)
         return logits, features, said

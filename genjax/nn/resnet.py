@@ -10,13 +10,12 @@ from jaxtyping import Array, Float, Int
 
 from genjax.nn.attention import SelfAttention
 from genjax.nn.conv import Conv
-from genjax.nn.heads import Labels, projection, with_planes
+from genjax.nn.heads import PROJECTION, Labels, with_planes
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm, normalize
 from genjax.nn.resample import mean_down, nearest_up
 from genjax.nn.sizes import cropped, stages
 
-PROJECTION = Labels(projection, norms=True, beside=False)
 _RESIDUAL = variance_scaling(2.0, 'fan_avg', 'uniform')
 LARGE = 32  # pixels up to which all maps have as many channels
 _WIDEST, _ATTENDED = 16, 32
@@ -90,7 +89,7 @@ class ResNetGenerator(nn.Module):
 
 class ResNetDiscriminator(nn.Module):
     """`images -> (logits [b], features [b, d], said)`: a block for each halving, of two 3x3
-    convolutions, then two of the same size in images of 32 pixels or fewer, one in larger ones.
+    convolutions, then one of the same size; in images of 32 pixels or fewer two of both.
 
     `h + down(conv(relu(conv(relu(h)))))`, where h goes down and through a 1x1 convolution on its
     way; the first block takes the pixels as they are. The features are summed over all positions.
@@ -126,13 +125,13 @@ class ResNetDiscriminator(nn.Module):
         def conv(features):
             return Conv(features, (3, 3), kernel_init=_RESIDUAL)
 
-        flat = 2 if size <= LARGE else 1
-        for i in range(len(sizes) - 1 + flat):
-            down = mean_down if i < len(sizes) - 1 else lambda h: h
+        halvings, flat = (2, 2) if size <= LARGE else (len(sizes) - 1, 1)
+        for i in range(halvings + flat):
+            down = mean_down if i < halvings else lambda h: h
             before, c = h.shape[3], _channels(self.width, size, i)
             inner = conv(c if i == 0 else before)(h if i == 0 else active(h))
             inner = down(conv(c)(nn.relu(inner) if i == 0 else active(inner)))
-            if i < len(sizes) - 1 or before != c:
+            if i < halvings or before != c:
                 h = Conv(c, (1, 1), kernel_init=glorot_uniform())(down(h))
             h = h + inner
             if self.attention and i + 1 == _attended(sizes):

@@ -62,10 +62,12 @@ def spectral_norm(network: Network) -> Network:
                 return leaf
             w = _rows(leaf)
             old = found[name]
-            u, v = _iterated(lax.stop_gradient(w), old.u) if train else (old.u, old.v)
+            u, v = _iterated(lax.stop_gradient(w), old.u, old.v) if train else old[:2]
             sigma = u @ w @ v
+            # A kernel of zeros has none yet.
+            scale = jnp.where(sigma == 0, 1.0, sigma)
             new[name] = Spectrum(u, v, lax.stop_gradient(sigma) if train else old.sigma)
-            return leaf / sigma.astype(leaf.dtype)
+            return leaf / scale.astype(leaf.dtype)
 
         params = jax.tree_util.tree_map_with_path(normalized, net.params)
         out, after = network.apply(Net(params, stats), *inputs, key=key, train=train)
@@ -93,16 +95,17 @@ def _rows(leaf: Array) -> Float[Array, 'outputs inputs']:
 
 def _begun(key: Key[Array, ''], leaf: Array) -> Spectrum:
     w = _rows(leaf)
-    u = _unit(jax.random.normal(key, w.shape[:1], jnp.float32))
-    v = _unit(jnp.ones(w.shape[1], jnp.float32))
-    u, v = lax.fori_loop(0, _FIRST, lambda _, found: _iterated(w, found[0]), (u, v))
+    ends = (jax.random.normal(stream(key, f'{n}'), (n,), jnp.float32) for n in w.shape)
+    u, v = (_unit(x, x) for x in ends)
+    u, v = lax.fori_loop(0, _FIRST, lambda _, found: _iterated(w, *found), (u, v))
     return Spectrum(u, v, u @ w @ v)
 
 
-def _iterated(w: Array, u: Array) -> tuple[Array, Array]:
-    v = _unit(u @ w)
-    return _unit(w @ v), v
+def _iterated(w: Array, u: Array, v: Array) -> tuple[Array, Array]:
+    v = _unit(u @ w, v)
+    return _unit(w @ v, u), v
 
 
-def _unit(x: Array) -> Array:
-    return x / jnp.maximum(jnp.linalg.norm(x), _EPSILON)
+def _unit(x: Array, otherwise: Array) -> Array:
+    norm = jnp.linalg.norm(x)
+    return jnp.where(norm > 0, x / jnp.maximum(norm, _EPSILON), otherwise)

@@ -24,6 +24,7 @@ _TINY_GAN = {
     'generator_learning_rate': 1e-2,
     'discriminator_learning_rate': 1e-2,
 }
+_TINY_SN = {**_TINY_GAN, 'networks': 'dcgan', 'norm': 'none'}
 _TINY_VAE = {'latent_dim': 4, 'learning_rate': 1e-2}
 
 
@@ -40,6 +41,7 @@ class Row(NamedTuple):
       cuts: the lengths of scans that make up a run of six steps; each length is a program.
       full: whether all contracts are tried; of methods that put together what other rows have
         too, the short ones are.
+      runs: whether a run in a folder is tried too; of what other rows have tried there it is not.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row(NamedTuple):
     normed: tuple[str, ...] = ()
     cuts: tuple[int, ...] = (1,) * 6
     full: bool = True
+    runs: bool = True
 
 
 def eight_images() -> np.ndarray:
@@ -127,6 +130,48 @@ ROWS = [
         tuple(_GAN),
         full=False,
     ),
+    # The networks of the next four are tried in test_nn_residual: they take long to compile.
+    Row(
+        'sngan',
+        gan.sngan,
+        {**_TINY_SN, 'n_critic': 2},
+        batch(2),
+        _GAN,
+        tuple(_GAN),
+        full=False,
+        runs=False,
+    ),
+    Row(
+        'cgan_projection',
+        gan.cgan_projection,
+        {**_TINY_SN, 'n_critic': 1, 'num_classes': 2},
+        batch(classes=2),
+        _GAN,
+        tuple(_GAN),
+        full=False,
+    ),
+    Row('sagan', gan.sagan, _TINY_SN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
+    Row('r3gan', gan.r3gan, _TINY_SN, batch(), _GAN, ('generator',), full=False, runs=False),
+    Row(
+        'acgan',
+        gan.acgan,
+        {**_TINY_GAN, 'num_classes': 2},
+        batch(classes=2),
+        _GAN,
+        tuple(_GAN),
+        full=False,
+        runs=False,
+    ),
+    Row(
+        'infogan',
+        gan.infogan,
+        {**_TINY_GAN, 'conditioning': 'information:categories=2,continuous=1'},
+        batch(),
+        _GAN,
+        tuple(_GAN),
+        full=False,
+    ),
+    Row('pacgan', gan.pacgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
     Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, full=False),
     Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, full=False),
 ]
