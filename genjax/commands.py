@@ -28,14 +28,14 @@ Provenance = Annotated[bool, arg(help='a .png file says in text chunks which mod
 
 def sample(
     run: RunFolder,
-    out: Out,
+    out: Annotated[Path, arg(help='a .png file for a grid, a .npz file, or a folder for each.')],
     n: int = 64,
     seed: int = 0,
     y: str | None = None,
     step: Step = 'latest',
     provenance: Provenance = True,
 ) -> None:
-    """Draws samples of a run.
+    """Draws samples of a run: a grid, arrays, or a PNG each in a folder.
 
     Args:
       n: how many.
@@ -43,10 +43,16 @@ def sample(
       y: the class of all, by its number or name, or data for classes as often as they are in the
         data; by default a conditional model's classes go round the columns.
     """
-    loaded = _load(run, step, out)
+    each = not out.suffix
+    loaded = _load(run, step, None if each else out)
     drawn = generated.samples(loaded, n, seed, y)
     text = _text(loaded, seed, provenance)
-    plots.save_images(out, drawn.x, drawn.columns, text=text, y=drawn.y)
+    if each:
+        plots.save_each(out, drawn.x, y=drawn.y, classes=loaded.config.get('classes'), text=text)
+    elif n == 1 and out.suffix.lower() == '.png':
+        plots.save(out, drawn.x[0], 1, text=text)
+    else:
+        plots.save_images(out, drawn.x, drawn.columns, text=text, y=drawn.y)
 
 
 def reconstruct(

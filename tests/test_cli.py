@@ -66,6 +66,30 @@ def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
             assert image.size == (726, 726)
 
 
+def test_samples_are_files_of_their_own_in_a_folder(runs, tmp_path, capsys):
+    out = tmp_path / 'each'
+    assert main(['sample', str(runs / 'gan'), '--n', '7', '--seed', '3', '--out', str(out)]) == 0
+    drawn = generated.samples(load(runs / 'gan'), 7, 3)
+    expected = {f'{label}/{i:05d}.png' for i, label in enumerate(drawn.y.tolist())}
+    assert {str(path.relative_to(out)) for path in out.rglob('*.png')} == expected
+    for i, label in enumerate(drawn.y.tolist()):
+        with Image.open(out / str(label) / f'{i:05d}.png') as image:
+            np.testing.assert_array_equal(image, plots.to_uint8(drawn.x[i])[..., 0])
+            assert image.text
+    assert main(['sample', str(runs / 'gan'), '--out', str(out)]) == 2
+    assert f'expected {out} to be empty or not there' in capsys.readouterr().err
+    assert main(['sample', str(runs / 'vae'), '--n', '1', '--out', str(tmp_path / '1.png')]) == 0
+    with Image.open(tmp_path / '1.png') as image:
+        assert image.size == (28, 28)
+
+
+@pytest.mark.parametrize('name', ['..', 'a/b', '', 'cat'])
+def test_a_class_whose_name_is_no_folder_is_its_number(tmp_path, name):
+    plots.save_each(tmp_path / 'x', np.zeros((1, 4, 4, 1), np.uint8), y=[0], classes=[name])
+    (path,) = tmp_path.rglob('*.png')
+    assert path.parent == tmp_path / 'x' / ('cat' if name == 'cat' else '0')
+
+
 def test_a_class_is_asked_for(runs, tmp_path):
     run, out = load(runs / 'gan'), tmp_path / 'two.npz'
     assert main(['sample', str(runs / 'gan'), '--y', '2', '--seed', '7', '--out', str(out)]) == 0

@@ -1,6 +1,14 @@
 """Grids, animations and curves: arrays and records in, image files out."""
 
-from genjax.plots.files import picture, replacing, save, save_images, save_pairs, timeline
+from genjax.plots.files import (
+    picture,
+    replacing,
+    save,
+    save_each,
+    save_images,
+    save_pairs,
+    timeline,
+)
 from genjax.plots.grids import grid, pairs, to_uint8
 from genjax.plots.lines import curves, lines
 
@@ -12,6 +20,7 @@ __all__ = [
     'picture',
     'replacing',
     'save',
+    'save_each',
     'save_images',
     'save_pairs',
     'timeline',

@@ -1,7 +1,7 @@
 """Images and animations as files, written whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -113,6 +113,42 @@ def save_images(
     """
     labels = {} if y is None else {'y': np.asarray(y)}
     _save(path, grid(images, columns), text, x=many(images), **labels)
+
+
+def save_each(
+    folder: str | os.PathLike,
+    images: Images,
+    *,
+    y: Int[Any, 'n'] | None = None,
+    classes: Sequence[str] | None = None,
+    text: Mapping[str, str] = {},
+) -> None:
+    """Writes each image as a PNG of its own, of its own size: `00000.png` and so on, in a folder
+    for each class where there are labels, called as the class.
+
+    Args:
+      folder: that is empty or not there yet.
+      images: `[n, h, w, c]`, uint8 or float in [-1, 1].
+      y: labels.
+      classes: their names; classes are numbers where a folder cannot be called as one of them.
+      text: chunks of text by keyword.
+
+    Raises:
+      ValueError: a refused array, or a folder with something in it.
+    """
+    folder, x = Path(folder).expanduser(), many(images)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f'expected {folder} to be empty or not there, got something in it')
+    numbers = [str(i) for i in range(0 if y is None else int(np.max(y)) + 1)]
+    fits = len(classes or ()) >= len(numbers) and all(map(_fits_a_folder, classes or ()))
+    named = classes if classes and fits else numbers
+    for i, image in enumerate(x):
+        place = folder if y is None else folder / named[int(y[i])]
+        save(place / f'{i:05d}.png', image, 1, text=text)
+
+
+def _fits_a_folder(name: str) -> bool:
+    return name not in ('', '.', '..') and not set(name) & set('/\\\0')
 
 
 def save_pairs(
