@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from genjax import data, metrics, plots
 from genjax.data.reading import PLAIN, Reading
-from genjax.evaluation import evaluation, generated
+from genjax.evaluation import evaluation, sampling
 from genjax.exports.writer import PLATFORMS, Platform
 from genjax.exports.writer import export as write_export
 from genjax.machine import share_memory
@@ -44,8 +44,10 @@ def sample(
         data; by default a conditional model's classes go round the columns.
     """
     each = not out.suffix
+    if each and out.is_dir() and any(out.iterdir()):
+        raise RunError(f'expected {out} to be empty or not there, got something in it')
     loaded = _load(run, step, None if each else out)
-    drawn = generated.samples(loaded, n, seed, y)
+    drawn = sampling.samples(loaded, n, seed, y)
     text = _text(loaded, seed, provenance)
     if each:
         plots.save_each(out, drawn.x, y=drawn.y, classes=loaded.config.get('classes'), text=text)
@@ -73,7 +75,7 @@ def reconstruct(
     images = held_out(loaded, data)
     x, y = images.x[:n], None if images.y is None else images.y[:n]
     text = _text(loaded, loaded.config['seed'], provenance)
-    plots.save_pairs(out, x, generated.reconstructions(loaded, x, y), text=text)
+    plots.save_pairs(out, x, sampling.reconstructions(loaded, x, y), text=text)
 
 
 def interpolate(
@@ -96,7 +98,7 @@ def interpolate(
         one a row.
     """
     loaded = _load(run, step, out)
-    images = generated.interpolations(loaded, rows, columns, seed, y)
+    images = sampling.interpolations(loaded, rows, columns, seed, y)
     plots.save_images(out, images, columns, text=_text(loaded, seed, provenance))
 
 

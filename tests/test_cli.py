@@ -14,7 +14,7 @@ from PIL import Image
 from genjax import data, plots
 from genjax.cli import main
 from genjax.data import Reading
-from genjax.evaluation import generated
+from genjax.evaluation import sampling
 from genjax.methods import recipes
 from genjax.train import load, train
 from genjax.train.config import options_of, origin
@@ -69,7 +69,7 @@ def test_samples_are_a_grid_or_an_array_by_the_name_of_the_file(runs, tmp_path):
 def test_samples_are_files_of_their_own_in_a_folder(runs, tmp_path, capsys):
     out = tmp_path / 'each'
     assert main(['sample', str(runs / 'gan'), '--n', '7', '--seed', '3', '--out', str(out)]) == 0
-    drawn = generated.samples(load(runs / 'gan'), 7, 3)
+    drawn = sampling.samples(load(runs / 'gan'), 7, 3)
     expected = {f'{label}/{i:05d}.png' for i, label in enumerate(drawn.y.tolist())}
     assert {str(path.relative_to(out)) for path in out.rglob('*.png')} == expected
     for i, label in enumerate(drawn.y.tolist()):
@@ -93,9 +93,9 @@ def test_a_class_whose_name_is_no_folder_is_its_number(tmp_path, name):
 def test_a_class_is_asked_for(runs, tmp_path):
     run, out = load(runs / 'gan'), tmp_path / 'two.npz'
     assert main(['sample', str(runs / 'gan'), '--y', '2', '--seed', '7', '--out', str(out)]) == 0
-    expected = generated.samples(run, 64, 7, 2).x
+    expected = sampling.samples(run, 64, 7, 2).x
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
-    assert not np.array_equal(expected, generated.samples(run, 64, 7, 1).x)
+    assert not np.array_equal(expected, sampling.samples(run, 64, 7, 1).x)
 
 
 def text_of(path):
@@ -136,7 +136,7 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
     out = tmp_path / 'ways.npz'
     words = ['--rows', '2', '--columns', '3', '--y', '1', '--out', str(out)]
     assert main(['interpolate', str(runs / 'gan'), *words]) == 0
-    expected = generated.interpolations(load(runs / 'gan'), 2, 3, y=1)
+    expected = sampling.interpolations(load(runs / 'gan'), 2, 3, y=1)
     np.testing.assert_array_equal(np.load(out)['x'], plots.to_uint8(expected))
 
 

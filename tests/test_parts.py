@@ -149,10 +149,13 @@ def test_a_part_may_be_given_in_four_ways():
         ({'objective': 'hnge'}, "unknown name 'hnge'; did you mean 'hinge'?"),
         ({'objective': 3}, r'expected an objective: one of hinge, .* got 3'),
         ({'penalties': gan.dragan}, r'expected a penalty: one of dragan, .* got <function dragan'),
-        ({'penalties': [3]}, r'expected a penalty: one of dragan, r1, .* got 3'),
+        ({'penalties': [3]}, r'expected a penalty: one of dragan, max_gp, r1, .* got 3'),
         ({'augment': 'flop'}, "unknown name 'flop'; did you mean 'flip'?"),
         ({'networks': 'mlp', 'width': 3}, "mlp has no option 'width'; known: hidden, dropout"),
-        ({'networks': lambda: None}, r'expected networks: one of dcgan, mlp .* got <function'),
+        (
+            {'networks': lambda: None},
+            r'expected networks: one of dcgan, mlp, points, .* got <function',
+        ),
         (
             {'optimizer': optax.adam(1.0)},
             'expected an optimizer: one of ada.* got Gradient',

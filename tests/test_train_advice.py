@@ -9,7 +9,7 @@ import pytest
 from genjax import data, gan, vae
 from genjax.cli import main
 from genjax.train import RunError, held_out, load, train
-from genjax.train.advice import photographs, plan, warnings
+from genjax.train.advice import advised, photographs, plan, warnings
 from genjax.train.config import describe_options
 from genjax.train.pace import Pace, checked_pace, timed
 from tests.image_files import write
@@ -18,15 +18,14 @@ RNG = np.random.default_rng(0)
 GREYS = data.from_arrays(RNG.integers(0, 256, (40, 16, 16, 1), np.uint8), [0, 1] * 20)
 BINARY = data.from_arrays((GREYS.x > 127) * np.uint8(255))
 PACE = Pace(100, 10)
-WAITING = PACE._replace(patience=3)
 
 
-def said(recipe, trained=GREYS, batch_size=8, pace=PACE, **options):
+def said(recipe, trained=GREYS, batch_size=8, **options):
     told = describe_options(recipe, options)
     model = recipe(trained.image_shape, **options)
     state = jax.eval_shape(model.init, jax.random.key(0))
     config = {'options': told, 'batch_size': batch_size}
-    return warnings(config, state, trained, model.num_classes, pace)
+    return warnings(config, state, trained, model.num_classes)
 
 
 SMALL = {'hidden': (4,), 'latent_dim': 2}
@@ -81,31 +80,37 @@ SPOILT = {
         {'objective': 'wasserstein', **SMALL},
         "wasserstein's loss has no bound without weight_clip or a penalty",
     ),
-    'patience that never ends': (
-        (vae.vae, BINARY),
-        {'pace': WAITING, 'warmup': 100, **SMALL},
-        'patience looks at what is measured after the warm-up, of 100 steps, and there are 100',
-    ),
-    'patience with free bits': (
-        (vae.vae, BINARY),
-        {'pace': WAITING, 'free_bits': 0.5, **SMALL},
-        'free_bits lets training fill latents at no cost',
-    ),
-    'patience with a schedule': (
-        (vae.vae, BINARY),
-        {
-            'pace': WAITING,
-            'beta': 'linear_schedule:init_value=0.0,end_value=1.0,transition_steps=9',
-            **SMALL,
-        },
-        'beta follows a schedule, and the bound that patience looks at has a beta of 1',
-    ),
     'nothing to learn by': (
         (vae.vae, GREYS),
         {'dropout': 1.0, **SMALL},
         'a dropout of 1 leaves nothing to learn by',
     ),
 }
+
+
+RISING = 'linear_schedule:init_value=0.0,end_value=1.0,transition_steps=9'
+NEVER = 'patience looks at what is measured after the warm-up, of 100 steps, and there are 100'
+
+
+@pytest.mark.parametrize(
+    ('options', 'waits', 'monitor', 'texts'),
+    [
+        ({'warmup': 100}, 3, 'recall', [NEVER]),
+        ({'warmup': 50}, 3, '', []),
+        ({'warmup': 100}, 0, '', []),
+        ({'free_bits': 0.5}, 3, '', ['free_bits lets training fill latents at no cost']),
+        ({'free_bits': 0.5}, 3, 'recall', []),
+        ({'beta': RISING}, 3, '', ['beta follows a schedule, and the bound that patience looks']),
+        ({'beta': 2.0}, 3, '', []),
+    ],
+)
+def test_what_patience_would_misjudge_is_said(options, waits, monitor, texts):
+    told = describe_options(vae.vae, options)
+    model, pace = vae.vae((16, 16, 1), **SMALL, **options), PACE._replace(patience=waits)
+    config = {'options': told, 'batch_size': 8, 'notes': []}
+    notes = advised(config, model, BINARY, BINARY, pace, monitor)[0]['notes']
+    assert len(notes) == len(texts)
+    assert all(note.startswith(text) for note, text in zip(notes, texts, strict=True))
 
 
 @pytest.mark.parametrize(('of', 'options', 'text'), SPOILT.values(), ids=SPOILT)
@@ -118,7 +123,6 @@ def test_what_is_well_is_not_said():
     assert said(vae.vae, fair, num_classes=2, **SMALL) == []
     assert said(gan.wgan_gp, fair, num_classes=2, width=4) == []
     assert said(gan.wgan, BINARY, width=4) == []
-    assert said(vae.vae, BINARY, pace=WAITING, warmup=50, **SMALL) == []
     assert not photographs(data.digits())
 
 

@@ -11,7 +11,7 @@ import pytest
 import genjax
 from experiments.parallel import difference
 from genjax import data, gan, vae
-from genjax.evaluation import generated
+from genjax.evaluation import sampling
 from genjax.train import Checkpoints, DivergedError, RunError, held_out, load, train, view
 from genjax.train.logs import read
 from genjax.train.recorder import Recorder
@@ -265,7 +265,7 @@ def test_a_model_that_has_diverged_is_seen_and_said(tmp_path):
     nets = {name: spoil(net) for name, net in run.state.nets.items()}
     lost = run._replace(state=run.state.replace(nets=nets))
     with pytest.raises(RunError, match='the model has diverged'):
-        generated.samples(lost, 4)
+        sampling.samples(lost, 4)
     grey = view(run.model, IMAGES, IMAGES, 0).pictures(lost.state)()['samples']
     assert set(np.unique(grey)) == {128, 255}
 

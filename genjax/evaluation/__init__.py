@@ -2,7 +2,7 @@
 
 from genjax.evaluation.evaluation import Evaluation, evaluate, write
 from genjax.evaluation.figures import Figure
-from genjax.evaluation.generated import interpolations, reconstructions, samples
+from genjax.evaluation.sampling import interpolations, reconstructions, samples
 
 __all__ = [
     'Evaluation',

@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Int, Key
 
 from genjax.data import marks, subset
-from genjax.evaluation.generated import draw
+from genjax.evaluation.sampling import draw
 from genjax.metrics import Activations, Extractor, PathLength, extract, path_length
 from genjax.plots import to_uint8
 from genjax.random import stream

@@ -23,7 +23,7 @@ _BINARY = 0.5  # of the pixels are grey: from here on images are photographs
 
 
 def advised(
-    config: Config, model: Any, trained: Dataset, held_out: Dataset, pace: Pace
+    config: Config, model: Any, trained: Dataset, held_out: Dataset, pace: Pace, monitor: str
 ) -> tuple[Config, list[str]]:
     """The config with what would spoil a training, and what is to be said before it starts.
 
@@ -33,10 +33,12 @@ def advised(
       trained: what is trained on.
       held_out: what is measured on.
       pace: how long.
+      monitor: the metric that patience looks at; '' for a VAE's bound.
     """
     state = jax.eval_shape(model.init, jax.random.key(0))
     batch = config['batch_size'] * model.repeats
-    notes = config['notes'] + warnings(config, state, trained, model.num_classes, pace)
+    notes = config['notes'] + warnings(config, state, trained, model.num_classes)
+    notes += [text for so, text in _of_patience(config['options'], pace, monitor) if so]
     planned = plan(config, state, trained, held_out, pace, batch)
     return {**config, 'notes': notes}, [*planned, *notes]
 
@@ -111,9 +113,7 @@ def _idle_gpu() -> list[str]:
     return ['there is a GPU that this jax cannot use: pip install "genjax-models[cuda]"']
 
 
-def warnings(
-    config: Config, state: State, trained: Dataset, num_classes: int | None, pace: Pace
-) -> list[str]:
+def warnings(config: Config, state: State, trained: Dataset, num_classes: int | None) -> list[str]:
     """What would quietly spoil a training, a line each, with the way out.
 
     Args:
@@ -121,7 +121,6 @@ def warnings(
       state: shapes of it.
       trained: what is trained on.
       num_classes: of the model.
-      pace: how long.
     """
     o, batch = config['options'], config['batch_size']
     # Each: whether it is so, and what is said of it.
@@ -129,7 +128,6 @@ def warnings(
         *_of_data(o, trained, batch, num_classes),
         *_of_batch_norm(o, state, batch),
         *_of_objectives(o),
-        *_of_patience(o, pace),
         (
             _part(o, 'dropout=1.0') or _part(o, 'dropout=1'),
             'a dropout of 1 leaves nothing to learn by',
@@ -221,8 +219,9 @@ def _of_objectives(o: Config) -> list:
     ]
 
 
-def _of_patience(o: Config, pace: Pace) -> list:
+def _of_patience(o: Config, pace: Pace, monitor: str) -> list:
     warmup, waits = o.get('warmup', 0), bool(pace.patience)
+    bound = waits and not monitor
     return [
         (
             waits and isinstance(warmup, int) and warmup >= pace.steps,
@@ -230,13 +229,13 @@ def _of_patience(o: Config, pace: Pace) -> list:
             f'are {pace.steps}: it never ends this training',
         ),
         (
-            waits and ('free_bits' in str(o.get('bound', '')) or o.get('free_bits')),
+            bound and ('free_bits' in str(o.get('bound', '')) or o.get('free_bits')),
             'free_bits lets training fill latents at no cost, and the bound that patience looks at '
             'counts their cost: it may end a training that goes well; a monitor such as '
             'frechet_distance does not',
         ),
         (
-            waits and ':' in str(o.get('beta', '')),
+            bound and ':' in str(o.get('beta', '')),
             'beta follows a schedule, and the bound that patience looks at has a beta of 1: it may '
             'get worse while beta falls or rises as it is to',
         ),

@@ -140,7 +140,7 @@ def train(
             config, model, trained, measured = prepare(function, options, given, batch_size, seed)
             measures.check_sizes(metrics, trained, measured)
             pace = timed(pace, epochs, trained.size / (batch_size * model.repeats))
-            config, lines = advised(config, model, trained, measured, pace)
+            config, lines = advised(config, model, trained, measured, pace, monitor)
             if parallel.leads():
                 stack.enter_context(locked(folder))
                 said = source_of(folder, start_from, model)

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock, SoftFileLock
 
 from genjax import data, export, gan, load, load_exported
-from genjax.evaluation import generated
+from genjax.evaluation import sampling
 from genjax.exports.writer import digest
 from genjax.train import held_out
 from tests.bad_inputs.place import DATA, go_on
@@ -114,7 +114,7 @@ def moved(at):
 def diverged(at):
     run = load(at.run)
     nets = jax.tree.map(lambda leaf: leaf * np.nan, run.state.nets)
-    generated.samples(run._replace(state=run.state.replace(nets=nets)), 4)
+    sampling.samples(run._replace(state=run.state.replace(nets=nets)), 4)
 
 
 KNOWN = "RUN: expected a checkpoint among ['latest', 'best', 1, 2], got "
@@ -191,23 +191,23 @@ USES = {
         'have moved',
     ),
     'no samples': (
-        lambda at: generated.samples(load(at.run), 0),
+        lambda at: sampling.samples(load(at.run), 0),
         'expected n to be an integer >= 1, got 0',
     ),
     'a long seed': (
-        lambda at: generated.samples(load(at.run), 1, 2**32),
+        lambda at: sampling.samples(load(at.run), 1, 2**32),
         'expected a seed below 2^32, got 4294967296',
     ),
     'a class of none': (
-        lambda at: generated.samples(load(at.run), 1, y=1),
+        lambda at: sampling.samples(load(at.run), 1, y=1),
         'expected a class of a model without classes, got 1',
     ),
     'no rows': (
-        lambda at: generated.interpolations(load(at.run), 0, 9),
+        lambda at: sampling.interpolations(load(at.run), 0, 9),
         'expected rows to be an integer >= 1, got 0',
     ),
     'half a column': (
-        lambda at: generated.interpolations(load(at.run), 1, 2.5),
+        lambda at: sampling.interpolations(load(at.run), 1, 2.5),
         'expected columns to be an integer >= 2, got 2.5',
     ),
     'a model that has diverged': (

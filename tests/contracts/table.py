@@ -118,9 +118,9 @@ ROWS = [
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
     Row('nnx', nnx_gan, {}, batch(), _GAN, ('generator',)),
     Row('gan', gan.gan, {**_TINY_GAN, 'width': None, 'hidden': (32,)}, batch(), _GAN, full=False),
-    Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
-    Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
-    Row('dragan', gan.dragan, _TINY_GAN, batch(), _GAN, ('generator',), full=False),
+    Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
+    Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
+    Row('dragan', gan.dragan, _TINY_GAN, batch(), _GAN, ('generator',), full=False, runs=False),
     Row(
         'wgan',
         gan.wgan,

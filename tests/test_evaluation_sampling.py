@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax import vae
-from genjax.evaluation.generated import interpolations, reconstructions, samples, slerp
+from genjax.evaluation.sampling import interpolations, reconstructions, samples, slerp
 from genjax.train import Run, RunError
 
 
