@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, log_expit
 
 from genjax.gan import objectives
+from genjax.parts import describe, make, parse
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=50) * 3
@@ -19,6 +20,12 @@ def cross_entropy(logits, target):
 
 def relu(x):
     return np.maximum(x, 0)
+
+
+def best(logits, count):
+    """Whether each is among the greatest, by a loop."""
+    chosen = sorted(range(len(logits)), key=lambda i: -logits[i])[:count]
+    return np.array([i in chosen for i in range(len(logits))])
 
 
 # One row a loss: the maker, its options, and both halves written with scipy.
@@ -64,6 +71,16 @@ TABLE = {
         lambda r, f: cross_entropy(r - f, 1.0),
         lambda r, f: cross_entropy(f - r, 1.0),
     ),
+    'top_k': (
+        objectives.top_k(),
+        lambda r, f: relu(1 - r) + relu(1 + f),
+        lambda r, f: -2 * f * best(f, 25),
+    ),
+    'top_k of pairs': (
+        objectives.top_k(base='relativistic', share=0.2),
+        lambda r, f: cross_entropy(r - f, 1.0),
+        lambda r, f: 5 * cross_entropy(f - r, 1.0) * best(f, 10),
+    ),
 }
 
 
@@ -90,10 +107,10 @@ def test_every_objective_has_a_row():
 @pytest.mark.parametrize('name', TABLE)
 @pytest.mark.parametrize('size', [1e3, -1e3, 1e4])
 def test_extreme_logits_stay_finite(name, size):
-    objective = TABLE[name][0]
+    objective, real = TABLE[name][0], jnp.full(2, size, jnp.float32)
     for half in objective:
-        value, grads = jax.value_and_grad(half, (0, 1))(jnp.float32(size), jnp.float32(-size))
-        assert np.isfinite([value, *grads]).all()
+        value, grads = jax.value_and_grad(lambda *x, half=half: half(*x).sum(), (0, 1))(real, -real)
+        assert np.isfinite([value, *np.ravel(grads)]).all()
 
 
 @pytest.mark.parametrize('name', TABLE)
@@ -102,7 +119,8 @@ def test_only_relativistic_losses_ignore_a_common_shift(name):
     real, fake = jnp.float32(REAL), jnp.float32(FAKE)
     for half in objective:
         moved = np.abs(half(real + 2.0, fake + 2.0) - half(real, fake)).max()
-        if name == 'relativistic' or (name == 'wasserstein' and half is objective.discriminator):
+        pairs = name in ('relativistic', 'top_k of pairs')
+        if pairs or (name == 'wasserstein' and half is objective.discriminator):
             assert moved < 1e-5
         else:
             assert moved > 0.1
@@ -133,3 +151,66 @@ def test_minimax_value_is_twice_the_jensen_shannon_divergence_minus_log_4():
     on_fake = objective.discriminator(zero, best) - jnp.log(2.0)
     value = -jnp.sum(p * on_real) - jnp.sum(q * on_fake)
     np.testing.assert_allclose(value, 2 * jsd - np.log(4), rtol=1e-5)
+
+
+def test_top_k_of_all_is_its_base_and_there_is_always_one():
+    real, fake = jnp.float32(REAL), jnp.float32(FAKE)
+    whole = objectives.top_k(base=objectives.least_squares, share=1.0)
+    expected = objectives.least_squares().generator(real, fake)
+    np.testing.assert_allclose(whole.generator(real, fake), expected, rtol=1e-6)
+    one = objectives.top_k(share=0.0).generator(real, fake)
+    assert np.flatnonzero(one).tolist() == [FAKE.argmax()]
+    np.testing.assert_allclose(one.mean(), -FAKE.max(), rtol=1e-6)
+
+
+def test_top_k_keeps_as_many_of_equal_logits():
+    got = objectives.top_k(share=0.5).generator(None, jnp.ones(8))
+    assert np.sort(got).tolist() == [-2] * 4 + [0] * 4
+
+
+def test_top_k_ranks_examples_of_several_logits_by_their_means():
+    fake = np.array([[3.0, -9.0], [1.0, 1.0], [-1.0, -1.0], [0.0, 5.0]])
+    got = objectives.top_k(share=0.5).generator(None, jnp.float32(fake)[..., None])
+    expected = -2 * fake * np.array([[0], [1], [0], [1]])
+    np.testing.assert_allclose(got[..., 0], expected, rtol=1e-6)
+
+
+def test_top_k_teaches_by_the_best_alone_and_hides_no_nan():
+    half = objectives.top_k(base='non_saturating', share=0.5).generator
+    fake = jnp.float32([2.0, -1.0, 0.5, -3.0])
+    slopes = jax.grad(lambda fake: half(None, fake).mean())(fake)
+    expected = -expit(-np.float64(fake)) * [1, 0, 1, 0] / 2
+    np.testing.assert_allclose(slopes, expected, rtol=1e-5, atol=1e-8)
+    assert np.isnan(half(None, fake.at[3].set(jnp.nan)).mean())
+
+
+def test_top_k_of_each_seed():
+    fake = jnp.float32(RNG.normal(size=(3, 8)))
+    half = objectives.top_k(share=0.25).generator
+    got = jax.jit(jax.vmap(lambda fake: half(None, fake)))(fake)
+    np.testing.assert_allclose(got, [-4 * f * best(f, 2) for f in fake], rtol=1e-6, atol=1e-7)
+
+
+def test_top_k_is_written_down_with_its_base():
+    text = 'top_k:base=wasserstein,share=0.75'
+    assert describe(objectives.OBJECTIVE, parse(objectives.OBJECTIVE, text)) == text
+    generator = make(objectives.OBJECTIVE, text).generator
+    got = generator(None, jnp.arange(4.0))
+    np.testing.assert_allclose(got, -np.arange(4) * [0, 1, 1, 1] * 4 / 3, rtol=1e-6)
+    smoothed = make(objectives.OBJECTIVE, "top_k:base='minimax:label_smoothing=0.1'")
+    real, fake = jnp.float32(REAL), jnp.float32(FAKE)
+    expected = objectives.minimax(0.1).discriminator(real, fake)
+    np.testing.assert_allclose(smoothed.discriminator(real, fake), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'share': 1.5}, r'expected share in \[0, 1\], got 1.5'),
+        ({'share': float('nan')}, 'got nan'),
+        ({'base': 'hinged'}, "unknown name 'hinged'; did you mean 'hinge'?"),
+    ],
+)
+def test_top_k_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        objectives.top_k(**options)

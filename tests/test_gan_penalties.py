@@ -1,5 +1,6 @@
 """Penalties against closed forms and a naive per-example loop of finite differences."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -7,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.core import Net, Network
 from genjax.gan import Critique, interpolate, one_centered, r1, r2, zero_centered
-from genjax.gan.penalties import default_gamma, dragan, max_gp, wgan_gp
+from genjax.gan.packing import packed
+from genjax.gan.penalties import approximate, default_gamma, dragan, max_gp, wgan_gp
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -101,7 +104,10 @@ def test_dragan_looks_around_real_images():
     np.testing.assert_allclose(still, center, rtol=1e-6)
 
 
-@pytest.mark.parametrize('make', [r1, r2, wgan_gp, dragan])
+MAKERS = [r1, r2, partial(r1, step=0.01), partial(r2, step=0.01), wgan_gp, dragan, max_gp]
+
+
+@pytest.mark.parametrize('make', MAKERS)
 def test_a_flat_critic_gives_finite_gradients(make):
     """The gradient of a norm is NaN at zero unless it is taken with care."""
 
@@ -112,7 +118,7 @@ def test_a_flat_critic_gives_finite_gradients(make):
     assert np.isfinite(jax.grad(penalty)(jnp.zeros(6))).all()
 
 
-@pytest.mark.parametrize('make', [r1, r2, wgan_gp, dragan])
+@pytest.mark.parametrize('make', MAKERS)
 def test_second_derivative_equals_finite_differences(make):
     def penalty(scale):
         critic = lambda x: Critique(curved(scale * x).logits)  # noqa: E731
@@ -152,6 +158,34 @@ def test_finite_differences_have_the_gradient_of_the_penalty_on_average():
     )
     exact = jax.grad(penalty)(1.0, KEY, None)
     assert abs(np.mean(slopes) - exact) < 5 * np.std(slopes) / np.sqrt(4000) + 0.01 * abs(exact)
+
+
+def test_finite_differences_take_all_logits_of_an_example_together():
+    """A linear critic's differences are exact: `<n, sum of its slopes>^2 / 2`."""
+    slopes = jax.random.normal(stream(KEY, 'patches'), (6, 2, 3))
+    patches = lambda x: Critique(jnp.tensordot(x.reshape(len(x), -1), slopes, 1))  # noqa: E731
+    n = np.float64(jax.random.normal(stream(KEY, 'n'), REAL.shape)).reshape(5, -1)
+    expected = (n @ np.float64(slopes).sum(axis=(1, 2))) ** 2 / 2
+    got = approximate(patches, REAL, stream(KEY, 'n'), 0.5)
+    np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+def test_finite_differences_of_packs_have_the_mean_of_their_images():
+    """As the penalty by gradients has it: the noises of a pack's images do not know each other."""
+    x = jnp.concatenate([REAL, FAKE])[:8]
+    slopes = jax.random.normal(stream(KEY, 'pack'), (3, 2, 2))
+
+    def apply(net, x, *, key=None, train=True):
+        return Critique(jnp.sum(x * slopes[None], axis=(1, 2, 3))), net
+
+    critic = lambda x: packed(Network(lambda key: Net({}, {}), apply), 2).apply(Net({}, {}), x)[0]  # noqa: E731
+    draws = jax.jit(jax.vmap(lambda key: jnp.mean(approximate(critic, x, key, 0.1))))(
+        jax.random.split(stream(KEY, 'packs'), 4000)
+    )
+    error = np.std(draws) / np.sqrt(4000)
+    exact = np.square(np.float64(slopes)).sum() / 4
+    np.testing.assert_allclose(jnp.mean(zero_centered(critic, x)), exact, rtol=1e-5)
+    assert abs(np.mean(draws) - exact) < 5 * error
 
 
 def test_a_step_of_zero_is_refused():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from genjax.augment import Augment
-from genjax.core import Net
-from genjax.gan import Critique, consistency, regularizers
+from genjax.core import Net, with_hypers
+from genjax.gan import Critique, consistency, gan, penalties, regularizers
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -83,7 +83,7 @@ def test_a_moving_augmentation_keeps_its_memory():
 
 
 def test_latent_terms_look_a_little_aside():
-    near = Z + 0.07 * jax.random.normal(stream(KEY, 'latent_consistency'), Z.shape)
+    near = Z + 0.03 * jax.random.normal(stream(KEY, 'latent_consistency'), Z.shape)
     images = np.float64(generate(Z)), np.float64(generate(near))
     expected = 9 * (logits(images[0]) - logits(images[1])) ** 2
     got, _ = value(consistency.latent_consistency())
@@ -94,17 +94,34 @@ def test_latent_terms_look_a_little_aside():
 
 def test_lecam_is_its_authors_formula_and_remembers_the_logits():
     term = consistency.lecam(decay=0.9)
-    round, anchors = context(), {'real': 0.0, 'fake': 0.0}
-    memory = term.init(KEY)
-    real, fake = (np.float64(out.logits) for out in (round.real_out, round.fake_out))
-    for _ in range(3):
+    memory, past = term.init(KEY), {'real': [], 'fake': []}
+    for shift in (0.0, 0.5, -1.0):
+        round = context(real=REAL + shift)
+        logits = {name: np.float64(getattr(round, f'{name}_out').logits) for name in past}
+        anchors = {}
+        for name, seen in logits.items():
+            past[name].append(seen.mean())
+            weights = 0.9 ** np.arange(len(past[name]))[::-1]
+            anchors[name] = np.average(past[name], weights=weights)
         got, memory = value(term, round, memory)
-        expected = np.maximum(real - anchors['fake'], 0) ** 2
-        expected = expected.mean() + (np.maximum(anchors['real'] - fake, 0) ** 2).mean()
+        expected = (np.maximum(logits['real'] - anchors['fake'], 0) ** 2).mean()
+        expected += (np.maximum(anchors['real'] - logits['fake'], 0) ** 2).mean()
         np.testing.assert_allclose(got, expected, rtol=1e-5)
-        for name, seen in (('real', real), ('fake', fake)):
-            anchors[name] = 0.9 * anchors[name] + 0.1 * seen.mean()
-            np.testing.assert_allclose(memory[name], anchors[name], rtol=1e-5)
+    assert {type(leaf.item()) for leaf in jax.tree.leaves(memory)} == {float}
+
+
+def test_anchors_stand_still_while_the_logits_are_pulled_towards_them():
+    term, round = consistency.lecam(decay=0.9), context()
+
+    def loss(logits):
+        round.real_out = Critique(logits)
+        return term.apply(term.init(KEY), round)[0]
+
+    real, anchor = np.float64(round.real_out.logits), np.float64(round.fake_out.logits).mean()
+    got = jax.grad(loss)(jnp.float32(real))
+    np.testing.assert_allclose(got, 2 * np.maximum(real - anchor, 0) / 6, rtol=1e-4, atol=1e-7)
+    with pytest.raises(ValueError, match='expected decay in'):
+        consistency.lecam(decay=1.0)
 
 
 def test_feature_matching_is_the_distance_of_means():
@@ -149,3 +166,48 @@ def test_orthogonal_regularization_is_what_columns_have_in_common(term, name):
     square = {'Dense_0': {'kernel': jnp.float32(np.linalg.qr(np.float64(w))[0])}}
     got, _ = value(term, context(state=SimpleNamespace(nets={name: Net(square, {})})))
     np.testing.assert_allclose(got, 0, atol=1e-10)
+
+
+PENALTIES = [
+    consistency.consistency(), consistency.balanced_consistency(), consistency.latent_consistency(),
+    consistency.lecam(), consistency.orthogonal(), penalties.max_gp(), penalties.r1(step=0.03),
+    penalties.r2(step=0.03, every=2),
+]  # fmt: skip
+GENERATOR_TERMS = [
+    regularizers.feature_matching(), regularizers.mode_seeking(), regularizers.latent_distance(),
+    regularizers.transport(), regularizers.orthogonal(),
+]  # fmt: skip
+
+
+def test_each_term_teaches_its_own_player_and_orthogonal_the_kernels():
+    """In one model with labels and bfloat16, by weights that leave one term of all."""
+    model = gan(
+        (4, 4, 1), latent_dim=16, num_classes=2, hidden=(6,), precision='bfloat16', optimizer='sgd',
+        objective='top_k', penalties=PENALTIES, generator_terms=GENERATOR_TERMS,
+        generator_learning_rate=0.01, discriminator_learning_rate=0.01,
+    )  # fmt: skip
+    weights = {f'discriminator/{term.name}': 0.0 for term in PENALTIES}
+    weights |= {f'generator/{term.name}': 0.0 for term in GENERATOR_TERMS}
+    state = with_hypers(model.init(jax.random.key(3)), weights)
+    batch = {'x': jnp.tanh(REAL), 'y': jnp.arange(6) % 2}
+    plain, metrics = model.train_step(state, batch)
+    assert np.isfinite(list(metrics.values())).all()
+
+    def moved(state, name):
+        pairs = zip(*(jax.tree.leaves(s.nets[name].params) for s in (state, plain)), strict=True)
+        return max(float(jnp.abs(a - b).max()) for a, b in pairs)
+
+    for slot in weights:
+        player, _, term = slot.partition('/')
+        after, _ = model.train_step(with_hypers(state, {slot: 1.0}), batch)
+        assert moved(after, player) > 0, slot
+        if term == 'orthogonal':
+            slope = jax.grad(regularizers.off_diagonal)(state.nets[player].params)
+            expected = jax.tree.map(lambda p, g: p - 0.01 * g, plain.nets[player].params, slope)
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+                after.nets[player].params,
+                expected,
+            )
+        if player == 'generator':
+            assert moved(after, 'discriminator') == 0, slot

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import linen
 
-from genjax.nn.norm import BatchNorm, LayerNorm
+from genjax.nn.linen import from_linen
+from genjax.nn.norm import BatchNorm, BatchStddev, ConditionalBatchNorm, LayerNorm
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -45,6 +46,39 @@ def test_class_conditional_norm_is_a_scale_and_bias_of_each_class():
     for i, label in enumerate(y):
         expected = plain[i] * np.float64(table[0, label]) + np.float64(table[1, label])
         np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('train', [True, False])
+def test_the_scale_and_bias_of_an_embedding_are_linear_in_it(train):
+    layer, embedding = ConditionalBatchNorm(), jax.random.normal(stream(KEY, 'embedding'), (6, 2))
+    variables = layer.init(KEY, X, embedding)
+    tables = {n: jax.random.normal(stream(KEY, n), (2, 3)) for n in ('scale', 'bias')}
+    assert jax.tree.map(jnp.shape, variables['params']) == {
+        name: {'kernel': (2, 3)} for name in tables
+    }
+    variables = {**variables, 'params': {n: {'kernel': t} for n, t in tables.items()}}
+    got, new = layer.apply(variables, X, embedding, train, mutable=['batch_stats'])
+    x = np.float64(X)
+    mean, var = (x.mean((0, 1, 2)), x.var((0, 1, 2))) if train else (0, 1)
+    plain = (x - mean) / np.sqrt(var + 1e-5)
+    scale, bias = (np.float64(embedding) @ np.float64(tables[n]) for n in ('scale', 'bias'))
+    for i in range(6):
+        np.testing.assert_allclose(got[i], plain[i] * (1 + scale[i]) + bias[i], 1e-4, 1e-4)
+    kept = 0.1 * np.float64(X).mean((0, 1, 2)) if train else np.zeros(3)
+    np.testing.assert_allclose(new['batch_stats']['norm']['mean'], kept, rtol=1e-4)
+
+
+def test_a_network_with_a_standard_deviation_begins_with_one_image():
+    class Judge(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            h = BatchStddev()(x)
+            return linen.Dense(1)(h.reshape(len(h), -1))
+
+    network = from_linen(Judge(), jax.ShapeDtypeStruct((1, 4, 5, 3), jnp.float32))
+    net = network.init(KEY)
+    assert net.params['Dense_0']['kernel'].shape == (4 * 5 * 4, 1)
+    assert network.apply(net, X[:4])[0].shape == (4, 1)
 
 
 def test_layer_norm_treats_each_example_by_itself():

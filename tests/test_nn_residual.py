@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import signal
 
 from genjax.gan import networks
 from genjax.nn.attention import SelfAttention
-from genjax.nn.norm import batch_stddev
+from genjax.nn.norm import BatchStddev
 from genjax.nn.r3gan import grouped_conv
 from genjax.nn.resample import bilinear_down, bilinear_up, mean_down, nearest_up
 from genjax.random import stream
@@ -38,14 +38,14 @@ def test_maps_grow_by_nearest_values_and_shrink_to_means():
 
 
 def test_bilinear_resampling_is_a_filter():
-    kernel = np.array([1, 2, 1])
-    kernel = np.outer(kernel, kernel)[None, :, :, None]
-    filtered = ndimage.convolve(np.float64(X), kernel / 16, mode='constant')
-    np.testing.assert_allclose(bilinear_down(X), filtered[:, ::2, ::2], atol=1e-6)
-    spread = np.zeros((2, 12, 10, 3))
-    spread[:, ::2, ::2] = X
-    filtered = ndimage.convolve(spread, kernel / 4, mode='constant')
-    np.testing.assert_allclose(bilinear_up(X), filtered, atol=1e-6)
+    """[1, 2, 1] after nearest values, or before means of two, in R3GAN's code: [1, 3, 3, 1]."""
+    up = down = np.float64(X)
+    for axis in (1, 2):
+        n = X.shape[axis]
+        up = signal.upfirdn([1, 3, 3, 1], up, up=2, axis=axis).take(range(1, 2 * n + 1), axis) / 4
+        down = signal.upfirdn([1, 3, 3, 1], down, axis=axis).take(range(2, n + 2, 2), axis) / 8
+    np.testing.assert_allclose(bilinear_up(X), up, atol=1e-6)
+    np.testing.assert_allclose(bilinear_down(X), down, atol=1e-6)
 
 
 @pytest.mark.parametrize('size', [(6, 4), (5, 7)])
@@ -81,24 +81,28 @@ def test_attention_is_its_formula():
 
 def test_the_standard_deviation_is_that_of_each_group():
     x = jax.random.normal(stream(KEY, 'groups'), (6, 2, 2, 3))
-    out = batch_stddev(x, 3)
+    out = BatchStddev(3).apply({}, x)
     np.testing.assert_array_equal(out[..., :3], x)
     for i in range(6):
         group = np.float64(x)[i % 2 :: 2]
         np.testing.assert_allclose(out[i, ..., 3], group.std(axis=0).mean(), rtol=1e-4)
-    for n, group in ((1, 4), (6, 4)):
-        with pytest.raises(ValueError, match='expected batches of two or more images in groups of'):
-            batch_stddev(x[:n], group)
+    for n, group, wanted in ((1, 4, 2), (6, 4, 4)):
+        message = (
+            f'expected images in groups of {wanted} for their standard deviation, got {n}: give a '
+            f'number that {wanted} divides'
+        )
+        with pytest.raises(ValueError, match=message):
+            BatchStddev(group).apply({}, x[:n])
 
 
 def test_a_grouped_convolution_is_one_of_each_group():
     x = jax.random.normal(stream(KEY, 'wide'), (2, 5, 6, 8))
-    kernel = jax.random.normal(stream(KEY, 'kernel'), (3, 3, 2, 4, 3))
+    kernel = jax.random.normal(stream(KEY, 'kernel'), (3, 3, 4, 6))
 
     def expected(x, kernel):
         parts = [
             jax.lax.conv_general_dilated(
-                x[..., 4 * g : 4 * g + 4], kernel[:, :, g], (1, 1), 'SAME',
+                x[..., 4 * g : 4 * g + 4], kernel[..., 3 * g : 3 * g + 3], (1, 1), 'SAME',
                 dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
             )
             for g in range(2)

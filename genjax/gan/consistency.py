@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 from genjax.augment import AUGMENT, AugmentLike, chain
-from genjax.core import Term
+from genjax.core import Term, check_range
 from genjax.gan.regularizers import moved, off_diagonal
 from genjax.parts import ScalarOrSchedule, make_all
 from genjax.random import stream
@@ -43,7 +44,7 @@ def balanced_consistency(
     return _agreement('balanced_consistency', weight, augment, loss)
 
 
-def latent_consistency(weight: ScalarOrSchedule = 5.0, scale: float = 0.07) -> Term:
+def latent_consistency(weight: ScalarOrSchedule = 5.0, scale: float = 0.03) -> Term:
     """zCR: `(D(G(z)) - D(G(z + d)))^2`, `d ~ N(0, scale^2 I)`, Zhao et al. 2021
     (https://arxiv.org/abs/2002.04724); the generator's half is `latent_distance`.
 
@@ -60,25 +61,35 @@ def latent_consistency(weight: ScalarOrSchedule = 5.0, scale: float = 0.07) -> T
 
 
 def lecam(weight: ScalarOrSchedule = 0.1, decay: float = 0.99) -> Term:
-    """`max(0, D(x) - a_F)^2 + max(0, a_R - D(G(z)))^2`, a_R and a_F averages of past logits.
+    """`max(0, D(x) - a_F)^2 + max(0, a_R - D(G(z)))^2`, a_R and a_F averages of the logits of all
+    updates so far.
 
-    Tseng et al. 2021 (https://arxiv.org/abs/2104.03310), as their code has it: the paper's formula
-    has no maximum.
+    Tseng et al. 2021 (https://arxiv.org/abs/2104.03310), as their code for StyleGAN2 has it: the
+    paper's formula has no maximum. Their code for BigGAN leaves it out for 1,000 steps, which a
+    schedule of the weight does too.
 
     Args:
       weight: the paper's lambda, or a schedule of it.
-      decay: of the averages, which begin at 0.
+      decay: of the averages, below 1.
+
+    Raises:
+      ValueError: a decay out of its range.
     """
+    check_range(0, 1 - 1e-6, decay=decay)
 
     def apply(memory, round):
         real, fake = round.real_out.logits, round.fake_out.logits
-        loss = jnp.mean(jnp.square(jnp.maximum(real - memory['fake'], 0)))
-        loss += jnp.mean(jnp.square(jnp.maximum(memory['real'] - fake, 0)))
-        means = {'real': jnp.mean(real), 'fake': jnp.mean(fake)}
-        return loss, {n: decay * memory[n] + (1 - decay) * mean for n, mean in means.items()}
+        seen = {'real': jnp.mean(real), 'fake': jnp.mean(fake), 'weights': 1.0}
+        new = {n: decay * memory[n] + (1 - decay) * lax.stop_gradient(x) for n, x in seen.items()}
+        # Divided by the sum of their weights, averages do not remember that they began at 0.
+        anchors = {name: new[name] / new['weights'] for name in ('real', 'fake')}
+        loss = jnp.mean(jnp.square(jnp.maximum(real - anchors['fake'], 0)))
+        return loss + jnp.mean(jnp.square(jnp.maximum(anchors['real'] - fake, 0))), new
 
-    begun = {'real': jnp.float32(0), 'fake': jnp.float32(0)}
-    return Term('lecam', apply, lambda key: dict(begun), weight=weight)
+    def init(key):
+        return {name: jnp.float32(0) for name in ('real', 'fake', 'weights')}
+
+    return Term('lecam', apply, init, weight)
 
 
 def orthogonal(weight: ScalarOrSchedule = 1e-4) -> Term:

@@ -231,7 +231,9 @@ def points(
     """
     if num_classes is not None:
         raise ValueError(f'expected no num_classes for networks of points, got {num_classes}')
-    check_range(1, pieces=pieces)
+    layers = {'hidden': hidden, 'maxout': maxout}
+    sizes = {f'size {i} of {k}': n for k, of in layers.items() for i, n in enumerate(of)}
+    check_range(1, pieces=pieces, **sizes)
     return of_linen(
         PointGenerator(image_shape, hidden), PointDiscriminator(maxout, pieces, labels),
         image_shape, latent_dim, num_classes,

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 from jax.nn import relu, softplus
 from jaxtyping import Array
 
-from genjax.parts import Kind
+from genjax.core import check_range
+from genjax.parts import Kind, make
 
 __all__ = [
     'Objective',
@@ -20,6 +22,7 @@ __all__ = [
     'minimax',
     'non_saturating',
     'relativistic',
+    'top_k',
     'wasserstein',
 ]
 
@@ -115,3 +118,33 @@ def relativistic() -> Objective:
         lambda real, fake: softplus(fake - real),
         lambda real, fake: softplus(real - fake),
     )
+
+
+def top_k(base: ObjectiveLike = 'hinge', share: float = 0.5) -> Objective:
+    """The generator learns by the best of its samples only, Sinha et al. 2020
+    (https://arxiv.org/abs/2002.06224), who throw the bad ones away.
+
+    `L_D` is that of the base; `L_G = (b / k) L_G'` of those `k = share b` of a batch whose logits
+    are greatest, in the mean where an example has several, and 0 of the others. Theirs begins with
+    all of the batch and comes down to half of it.
+
+    Args:
+      base: the objective whose losses these are.
+      share: of the samples, in [0, 1]; there is always one.
+
+    Raises:
+      ValueError: a share out of its range, or what stands for no objective.
+    """
+    check_range(0, 1, share=share)
+    discriminator, of_all = make(OBJECTIVE, base)
+
+    def generator(real, fake):
+        b = len(fake)
+        k = max(1, round(share * b))
+        scores = lax.stop_gradient(jnp.mean(fake.reshape(b, -1), axis=1))
+        ranks = jnp.argsort(jnp.argsort(-scores))
+        kept = jnp.where(ranks < k, b / k, 0.0).astype(fake.dtype)
+        # A product: what is not a number stays so.
+        return kept.reshape(b, *(1,) * (fake.ndim - 1)) * of_all(real, fake)
+
+    return Objective(discriminator, generator)

@@ -52,11 +52,14 @@ def one_centered(critic: Critic, x: Float[Array, 'b ...']) -> Float[Array, 'b']:
 
 def approximate(
     critic: Critic, x: Float[Array, 'b ...'], key: Key[Array, ''], step: float
-) -> Float[Array, 'b ...']:
+) -> Float[Array, 'c']:
     """`(D(x + s n) - D(x))^2 / (2 s^2)`, `n ~ N(0, I)`: `|grad D(x)|^2 / 2` on average over n, to
     first order in s, without a second derivative.
 
-    Lin et al. 2025 (https://arxiv.org/abs/2501.08316), who leave the division to the weight.
+    Lin et al. 2025 (https://arxiv.org/abs/2501.08316), who leave the division to the weight. One
+    number a critique, whose mean is that of the images where a critique is of several. It looks
+    along one direction an image, and so is noisy. The rounding of a new DCGAN in bfloat16 adds a
+    fifth at a step of 0.01, and nothing at 0.03.
 
     Args:
       critic: `x -> Critique`, with one draw of whatever is random in it.
@@ -66,7 +69,10 @@ def approximate(
     """
     check_range(1e-6, step=step)
     noise = jax.random.normal(key, x.shape, x.dtype)
-    return jnp.square(critic(x + step * noise).logits - critic(x).logits) / (2 * step**2)
+    change = critic(x + step * noise).logits - critic(x).logits
+    # All logits of an example together, as a gradient takes them.
+    change = jnp.sum(change.reshape(len(change), -1), axis=1)
+    return jnp.square(change) * len(change) / (2 * step**2 * len(x))
 
 
 def default_gamma(image_shape: tuple[int, int, int], batch_size: int) -> float:

@@ -34,9 +34,10 @@ def feature_matching(weight: ScalarOrSchedule = 1.0) -> Term:
 
 def mode_seeking(weight: ScalarOrSchedule = 1.0, epsilon: float = 1e-5) -> Term:
     """`1 / (|G(z) - G(z')|_1 / |z - z'|_1 + epsilon)`, means over pixels and over entries of z, of
-    the batch's noise and of as much more.
+    the batch's noise and of as much more, for the same labels.
 
-    Mao et al. 2019 (https://arxiv.org/abs/1903.05628).
+    Mao et al. 2019 (https://arxiv.org/abs/1903.05628), of each pair as in the paper; their code
+    takes both distances' means over the batch first.
 
     Args:
       weight: of the term, or a schedule of it.
@@ -51,7 +52,7 @@ def mode_seeking(weight: ScalarOrSchedule = 1.0, epsilon: float = 1e-5) -> Term:
     return Term('mode_seeking', apply, weight=weight)
 
 
-def latent_distance(weight: ScalarOrSchedule = 0.5, scale: float = 0.07) -> Term:
+def latent_distance(weight: ScalarOrSchedule = 0.5, scale: float = 0.03) -> Term:
     """`-|G(z) - G(z + d)|^2`, `d ~ N(0, scale^2 I)`, mean over pixels: the generator's half of zCR.
 
     Zhao et al. 2021 (https://arxiv.org/abs/2002.04724); its other half is `latent_consistency`.
@@ -67,11 +68,12 @@ def latent_distance(weight: ScalarOrSchedule = 0.5, scale: float = 0.07) -> Term
     return Term('latent_distance', apply, weight=weight)
 
 
-def transport(weight: ScalarOrSchedule = 1.0) -> Term:
+def transport(weight: ScalarOrSchedule = 0.2) -> Term:
     """`|G(z) - z|^2`, mean over pixels, of noise that is as large as an image: the optimal
-    transport of adversarial flow models, whose weight falls to 0.
+    transport of adversarial flow models.
 
-    Lin et al. 2025 (https://arxiv.org/abs/2511.22475).
+    Lin et al. 2025 (https://arxiv.org/abs/2511.22475), where the weight falls from 0.2 to 0.01
+    along a cosine, beside an adversarial gradient that is brought to unit size.
 
     Args:
       weight: of the term, or a schedule of it.

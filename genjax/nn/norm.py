@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.initializers import ones_init, zeros_init
+from flax.linen.initializers import normal, ones_init, zeros_init
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -26,12 +26,14 @@ class BatchNorm(nn.Module):
       num_classes: with it scale and bias are tables `[num_classes, c]` (de Vries et al. 2017,
         https://arxiv.org/abs/1707.00683).
       scale_init: of the scale.
+      affine: whether it has scale and bias.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
     num_classes: int | None = None
     scale_init: Callable = ones_init()
+    affine: bool = True
 
     @nn.compact
     def __call__(
@@ -50,17 +52,48 @@ class BatchNorm(nn.Module):
         else:
             m, v = mean.value, var.value
         y = check_labels(y, x.shape[0], self.num_classes)
+        ones = (1,) * (x.ndim - 2)
+        root = lax.rsqrt(v + self.epsilon).reshape(1, *ones, c)
+        centred = wide - m.reshape(1, *ones, c)
+        if not self.affine:
+            return (centred * root).astype(x.dtype)
         table = () if self.num_classes is None else (self.num_classes,)
         scale = self.param('scale', self.scale_init, (*table, c), jnp.float32)
         bias = self.param('bias', zeros_init(), (*table, c), jnp.float32)
-        ones = (1,) * (x.ndim - 2)
         rows = (x.shape[0], *ones, c) if table else (1, *ones, c)
         scale, bias = (
             (leaf[y] if table else leaf).reshape(rows).astype(jnp.float32) for leaf in (scale, bias)
         )
-        root = lax.rsqrt(v + self.epsilon).reshape(1, *ones, c)
-        out = (wide - m.reshape(1, *ones, c)) * (root * scale) + bias
+        out = centred * (root * scale) + bias
         return out.astype(x.dtype)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch norm whose scale and bias follow an embedding, `(1 + A e) x' + B e`.
+
+    Brock et al. 2019 (https://arxiv.org/abs/1809.11096), for embeddings that several norms share.
+
+    Attributes:
+      momentum: share of the old running statistics that is kept.
+      epsilon: added to the variance.
+      kernel_init: of A and B.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    kernel_init: Callable = normal(0.02)
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'b ... c'], embedding: Float[Array, 'b d'], train: bool = True
+    ) -> Float[Array, 'b ... c']:
+        rows = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+        scale, bias = (
+            nn.Dense(rows[-1], use_bias=False, kernel_init=self.kernel_init, name=name)(embedding)
+            for name in ('scale', 'bias')
+        )
+        h = BatchNorm(self.momentum, self.epsilon, affine=False, name='norm')(x, train=train)
+        return (1 + scale.reshape(rows)) * h + bias.reshape(rows)
 
 
 class LayerNorm(nn.Module):
@@ -104,26 +137,32 @@ def normalize(
     return LayerNorm()(h) if norm == 'layer' else h
 
 
-def batch_stddev(h: Float[Array, 'b h w c'], group: int = 4) -> Float[Array, 'b h w c+1']:
+class BatchStddev(nn.Module):
     """A map with one more channel: how much the images of its group differ.
 
     The standard deviation over the group of each value, its mean over all values (Karras et al.
     2018, https://arxiv.org/abs/1710.10196). Image i is in the group of those i, i + b/group, ...
 
-    Args:
-      h: any map.
-      group: images in a group, fewer where the batch is smaller.
+    Attributes:
+      group: images in a group, 2 or more; fewer where the batch is smaller.
 
     Raises:
-      ValueError: a batch of one, or one that is not made of whole groups.
+      ValueError: a batch that is not made of whole groups, such as one image.
     """
-    b, n = len(h), min(group, len(h))
-    if b == 1 or b % n:
-        raise ValueError(
-            f'expected batches of two or more images in groups of {n} for the standard deviation, '
-            f'got {b}'
-        )
-    groups = h.astype(jnp.float32).reshape(n, b // n, *h.shape[1:])
-    deviation = jnp.sqrt(jnp.var(groups, axis=0) + 1e-8).reshape(b // n, -1).mean(axis=1)
-    plane = jnp.tile(deviation, n).astype(h.dtype).reshape(b, 1, 1, 1)
-    return jnp.concatenate([h, jnp.broadcast_to(plane, (*h.shape[:3], 1))], axis=3)
+
+    group: int = 4
+
+    @nn.compact
+    def __call__(self, h: Float[Array, 'b h w c']) -> Float[Array, 'b h w c+1']:
+        b, n = len(h), max(min(self.group, len(h)), 2)
+        if self.is_initializing():  # Networks begin with one image.
+            return jnp.concatenate([h, jnp.zeros_like(h[..., :1])], axis=3)
+        if b % n:
+            raise ValueError(
+                f'expected images in groups of {n} for their standard deviation, got {b}: give a '
+                f'number that {n} divides'
+            )
+        groups = h.astype(jnp.float32).reshape(n, b // n, *h.shape[1:])
+        deviation = jnp.sqrt(jnp.var(groups, axis=0) + 1e-8).reshape(b // n, -1).mean(axis=1)
+        plane = jnp.tile(deviation, n).astype(h.dtype).reshape(b, 1, 1, 1)
+        return jnp.concatenate([h, jnp.broadcast_to(plane, (*h.shape[:3], 1))], axis=3)

@@ -3,16 +3,15 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import normal, zeros_init
-from jax import lax
 from jaxtyping import Array, Float, Int
 
-from genjax.nn.conv import Conv
+from genjax.nn.conv import Conv, conv
 from genjax.nn.heads import PROJECTION, Labels, with_planes
 from genjax.nn.labels import check_labels, with_labels
-from genjax.nn.products import wide
 from genjax.nn.resample import bilinear_down, bilinear_up
 from genjax.nn.sizes import cropped, stages
 
@@ -25,40 +24,18 @@ def _scaled(gain: float, fan_in: int):
 
 
 def grouped_conv(
-    x: Float[Array, 'b h w c'], kernel: Float[Array, '3 3 g c/g d/g']
+    x: Float[Array, 'b h w c'], kernel: Float[Array, 'kh kw e d']
 ) -> Float[Array, 'b h w d']:
-    """A 3x3 convolution within each group of channels: on a CPU a product of all groups for each
-    place of the kernel, elsewhere XLA's own.
+    """A convolution within each group of e channels: on a CPU one after the other, elsewhere XLA's
+    grouped one.
 
     Args:
-      x: any map.
-      kernel: of each group.
+      x: any map; e divides c.
+      kernel: as Flax has it, the outputs of the first group first.
     """
-    b, h, w, _ = x.shape
-    groups, into, out = kernel.shape[2:]
-
-    def products(x, kernel):
-        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(b, h + 2, w + 2, groups, into)
-        parts = (
-            jnp.einsum(
-                'bhwgc,gcd->bhwgd',
-                padded[:, i : i + h, j : j + w],
-                kernel[i, j],
-                preferred_element_type=wide(x),
-            )
-            for i in range(3)
-            for j in range(3)
-        )
-        return sum(parts).astype(x.dtype).reshape(b, h, w, groups * out)
-
-    def native(x, kernel):
-        flat = jnp.moveaxis(kernel, 2, 3).reshape(3, 3, into, groups * out)
-        numbers = ('NHWC', 'HWIO', 'NHWC')
-        return lax.conv_general_dilated(
-            x, flat, (1, 1), 'SAME', dimension_numbers=numbers, feature_group_count=groups
-        )
-
-    return lax.platform_dependent(x, kernel, cpu=products, default=native)
+    groups = x.shape[3] // kernel.shape[2]
+    maps, kernels = (a.reshape(*a.shape[:3], groups, -1) for a in (x, kernel))
+    return jax.vmap(conv, 3, 3)(maps, kernels).reshape(*x.shape[:3], -1)
 
 
 class _Block(nn.Module):
@@ -83,7 +60,7 @@ class _Block(nn.Module):
             return nn.leaky_relu(h + bias.astype(h.dtype).reshape(1, 1, 1, -1), _SLOPE)
 
         y = Conv(inner, (1, 1), use_bias=False, kernel_init=_scaled(self.gain, c))(h)
-        shape = (3, 3, self.cardinality, each, each)
+        shape = (3, 3, each, inner)
         kernel = self.param('kernel', _scaled(self.gain, 9 * each), shape, jnp.float32)
         y = grouped_conv(active(y, 'bias_0'), kernel.astype(h.dtype))
         y = Conv(c, (1, 1), use_bias=False, kernel_init=zeros_init())(active(y, 'bias_1'))
@@ -99,8 +76,15 @@ def _plan(image_shape, width: int, blocks: int) -> tuple[list, list[int], float]
     return sizes, channels, gain
 
 
-def _straight(features: int, fan_in: int) -> Conv:
-    return Conv(features, (1, 1), use_bias=False, kernel_init=_scaled(1.0, fan_in))
+def _straight(h: Array, features: int) -> Array:
+    """A 1x1 convolution, a layer of the module that is running."""
+    scaled = _scaled(1.0, h.shape[3])
+    return Conv(features, (1, 1), use_bias=False, kernel_init=scaled)(h)
+
+
+def _widened(h: Array, features: int) -> Array:
+    """The same between maps of other numbers of channels; those of as many have none."""
+    return h if h.shape[3] == features else _straight(h, features)
 
 
 class R3GANGenerator(nn.Module):
@@ -139,10 +123,10 @@ class R3GANGenerator(nn.Module):
         h = base[None] * h[:, None, None]
         for i in reversed(range(len(sizes))):
             if h.shape[1:3] != sizes[i]:
-                h = cropped(bilinear_up(_straight(channels[i], h.shape[3])(h)), sizes[i])
+                h = cropped(bilinear_up(_widened(h, channels[i])), sizes[i])
             for _ in range(self.blocks):
                 h = _Block(self.cardinality * min(2**i, 16), self.expansion, gain)(h)
-        return _straight(self.image_shape[2], h.shape[3])(h)
+        return _straight(h, self.image_shape[2])
 
 
 class R3GANDiscriminator(nn.Module):
@@ -172,10 +156,10 @@ class R3GANDiscriminator(nn.Module):
         y = check_labels(y, x.shape[0], self.num_classes)
         sizes, channels, gain = _plan(x.shape[1:3], self.width, self.blocks)
         h = with_planes(x, y, self.num_classes) if self.labels.planes else x
-        h = _straight(channels[0], h.shape[3])(h)
+        h = _straight(h, channels[0])
         for i in range(len(sizes)):
             if i:
-                h = _straight(channels[i], h.shape[3])(bilinear_down(h))
+                h = _widened(bilinear_down(h), channels[i])
             for _ in range(self.blocks):
                 h = _Block(self.cardinality * min(2**i, 16), self.expansion, gain)(h)
         places = sizes[-1][0] * sizes[-1][1]

@@ -1,6 +1,7 @@
 """Maps of twice and half the size, of slices and sums."""
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 Map = Float[Array, 'b h w c']
@@ -14,7 +15,8 @@ def nearest_up(x: Map) -> Float[Array, 'b 2*h 2*w c']:
     """
     b, h, w, c = x.shape
     wide = jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c))
-    return wide.reshape(b, 2 * h, 2 * w, c)
+    # One axis at a time, or explicit axes of a mesh refuse it.
+    return wide.reshape(b, h, 2, 2 * w, c).reshape(b, 2 * h, 2 * w, c)
 
 
 def mean_down(x: Map) -> Float[Array, 'b h2 w2 c']:
@@ -26,37 +28,39 @@ def mean_down(x: Map) -> Float[Array, 'b h2 w2 c']:
     odd = [(0, 0), *((0, size % 2) for size in x.shape[1:3]), (0, 0)]
     x = jnp.pad(x, odd, mode='edge') if any(size % 2 for size in x.shape[1:3]) else x
     b, h, w, c = x.shape
-    return jnp.mean(x.reshape(b, h // 2, 2, w // 2, 2, c), axis=(2, 4), dtype=x.dtype)
+    pairs = x.reshape(b, h // 2, 2, w, c).reshape(b, h // 2, 2, w // 2, 2, c)
+    return jnp.mean(pairs, axis=(2, 4), dtype=x.dtype)
 
 
 def bilinear_up(x: Map) -> Float[Array, 'b 2*h 2*w c']:
-    """Twice as many values along each axis: those that were, and the means of neighbours, zero
-    beyond the last; four times the adjoint of `bilinear_down`.
+    """Two values for each along each axis, `(x[i - 1] + 3 x[i]) / 4` and `(3 x[i] + x[i + 1]) / 4`,
+    zero outside; four times the adjoint of `bilinear_down`.
 
     Args:
       x: any map.
     """
     for axis in (1, 2):
-        after = jnp.roll(x, -1, axis).at[(slice(None),) * axis + (-1,)].set(0)
-        pairs = jnp.stack([x, (x + after) / 2], axis + 1)
+        before, after = _moved(x, axis, 1), _moved(x, axis, -1)
+        pairs = jnp.stack([(before + 3 * x) / 4, (3 * x + after) / 4], axis + 1)
         x = pairs.reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :])
     return x
 
 
 def bilinear_down(x: Map) -> Float[Array, 'b h2 w2 c']:
-    """Every second value of `(x[i - 1] + 2 x[i] + x[i + 1]) / 4` along each axis, zero outside.
+    """`(x[2 i - 1] + 3 x[2 i] + 3 x[2 i + 1] + x[2 i + 2]) / 8` along each axis, zero outside.
 
     Args:
       x: any map.
     """
     for axis in (1, 2):
-        pad = [(0, 0)] * 4
-        pad[axis] = (1, 1 + x.shape[axis] % 2)
-        y = jnp.pad(x, pad)
-        before, at, after = (_every_second(y, axis, start, x.shape[axis]) for start in range(3))
-        x = (before + 2 * at + after) / 4
+        x = jnp.pad(x, [(0, x.shape[a] % 2 if a == axis else 0) for a in range(4)])
+        pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
+        even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
+        x = (_moved(odd, axis, 1) + 3 * (even + odd) + _moved(even, axis, -1)) / 8
     return x
 
 
-def _every_second(y: Array, axis: int, start: int, size: int) -> Array:
-    return y[(slice(None),) * axis + (slice(start, start + size + size % 2, 2),)]
+def _moved(x: Array, axis: int, by: int) -> Array:
+    """A map moved along an axis, zeros behind it."""
+    edges = [(by, -by, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)]
+    return lax.pad(x, jnp.zeros((), x.dtype), edges)

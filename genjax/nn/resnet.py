@@ -122,15 +122,18 @@ class ResNetDiscriminator(nn.Module):
         def active(h):
             return nn.relu(normalize(h, self.norm, train))
 
-        def conv(features):
-            return Conv(features, (3, 3), kernel_init=_RESIDUAL)
+        def conv(features, bias=True):
+            return Conv(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
 
         halvings, flat = (2, 2) if size <= LARGE else (len(sizes) - 1, 1)
         for i in range(halvings + flat):
             down = mean_down if i < halvings else lambda h: h
             before, c = h.shape[3], _channels(self.width, size, i)
-            inner = conv(c if i == 0 else before)(h if i == 0 else active(h))
-            inner = down(conv(c)(nn.relu(inner) if i == 0 else active(inner)))
+            if i == 0:
+                inner = nn.relu(conv(c)(h))
+            else:
+                inner = active(conv(before, self.norm != 'batch')(active(h)))
+            inner = down(conv(c)(inner))
             if i < halvings or before != c:
                 h = Conv(c, (1, 1), kernel_init=glorot_uniform())(down(h))
             h = h + inner
@@ -171,15 +174,17 @@ class ConvDiscriminator(nn.Module):
         n = len(stages((*x.shape[1:3], 1))) - 1
         h = with_planes(x, y, self.num_classes) if self.labels.planes else x
 
-        def active(h, first=False):
-            return nn.leaky_relu(h if first else normalize(h, self.norm, train), 0.1)
+        def layer(h, features, size=3, strides=1, first=False):
+            bias = first or self.norm != 'batch'
+            conv = Conv(features, (size, size), strides, 'SAME', bias, glorot_uniform())
+            h = conv(h) if first else normalize(conv(h), self.norm, train)
+            return nn.leaky_relu(h, 0.1)
 
         for i in range(n):
             c = self.width * 2**i
-            h = active(Conv(c, (3, 3), kernel_init=glorot_uniform())(h), i == 0)
-            h = active(Conv(c, (4, 4), 2, kernel_init=glorot_uniform())(h))
+            h = layer(layer(h, c, first=i == 0), c, 4, 2)
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
-        h = active(Conv(self.width * 2**n, (3, 3), kernel_init=glorot_uniform())(h))
+        h = layer(h, self.width * 2**n)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=glorot_uniform())(h.reshape(len(h), -1))[:, 0]
         logits, said = self.labels.head(logits, features, y, self.num_classes)
