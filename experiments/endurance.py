@@ -99,20 +99,25 @@ class Case(NamedTuple):
 
     def start(self, name: str) -> subprocess.Popen:
         """A process that starts a run, or goes on with it: always the same command."""
-        run, source = self.run(name), self.folder / 'source'
+        run = self.run(name)
         if self.model in BEFORE and not run.exists():
-            if not source.exists():
-                self._process(source, self._words(source, SOURCE, 2)).wait()
-            self._process(run, self._words(run, BEFORE[self.model], 2)).wait()
+            self.begin(run, BEFORE[self.model])
         return self._process(run, self.words(name))
+
+    def begin(self, run: Path, model: str) -> None:
+        """Trains for two dispatches what a run starts from, or how it begins.
+
+        Raises:
+          RuntimeError: it did not end well.
+        """
+        if status := self._process(run, self._words(run, model, 2)).wait():
+            raise RuntimeError(f'expected {run} to end well, got {status}')
 
     def _process(self, run: Path, words: list[str]) -> subprocess.Popen:
         env = {'JAX_PLATFORMS': 'cpu', 'GENJAX_DATA_CACHE': f'{run} data'}
         with open(f'{run}.log', 'a') as log:
-            return subprocess.Popen(
-                [sys.executable, *WAYS[self.way], *words], env=env | os.environ, stdout=log,
-                stderr=log,
-            )  # fmt: skip
+            command = [sys.executable, *WAYS[self.way], *words]
+            return subprocess.Popen(command, env=env | os.environ, stdout=log, stderr=log)
 
 
 class Pace(NamedTuple):
@@ -307,7 +312,8 @@ def main(folder: Path, kills: int = 50, dispatches: int = 200, only: tuple[str, 
         also = {'stop': stops} if (model, way) == ('dcgan', 'Grain') else {}
         return study(Case(folder, model, way, dispatches), kill=[signal.SIGKILL] * kills, **also)
 
-    pairs = list(itertools.product(only or MODELS, WAYS if not only else ['memory']))
+    Case(folder, 'changed', 'memory', dispatches).begin(folder / 'source', SOURCE)
+    pairs = list(itertools.product(only or MODELS, WAYS))
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(lambda pair: one(*pair), pairs)
         sys.exit(any(ordeal.differences for case in found for ordeal in case.values()))

@@ -13,7 +13,7 @@ from genjax.exports.writer import export as write_export
 from genjax.machine import share_memory
 from genjax.train import Run, RunError, held_out, load
 from genjax.train.config import origin
-from genjax.train.errors import check_integers
+from genjax.train.errors import check_integers, check_vacant
 from genjax.train.measures import Features
 
 # What several commands take; their docstrings tell the rest.
@@ -44,8 +44,8 @@ def sample(
         data; by default a conditional model's classes go round the columns.
     """
     each = not out.suffix
-    if each and out.is_dir() and any(out.iterdir()):
-        raise RunError(f'expected {out} to be empty or not there, got something in it')
+    if each:
+        check_vacant(out)
     loaded = _load(run, step, None if each else out)
     drawn = sampling.samples(loaded, n, seed, y)
     text = _text(loaded, seed, provenance)

@@ -60,10 +60,12 @@ def from_sequence(source: Any, image_size: int | None, reading: Reading) -> Data
         return _image(f'{name}[{row}]', image, image_size, reading), label
 
     with strict():
-        few = [read(row)[0] for row in range(min(len(source), _FEW))]
-        large = len(source) * few[0].size > cache.SHARE * cache.memory()
-        way = _kept if large else _loaded
-        dataset, y = way(source, name, few, read, reading)
+        few = [read(row) for row in range(min(len(source), _FEW))]
+        if len(source) * few[0][0].size > cache.SHARE * cache.memory():
+            dataset, y = _kept(source, name, [image for image, _ in few], read, reading)
+        else:
+            rest = (read(row) for row in range(len(few), len(source)))
+            dataset, y = _loaded(name, [*few, *rest], reading)
     if any(label is None for label in y):
         return dataset
     found, classes = labels([np.asarray(label).item() for label in y], len(y), name)
@@ -71,10 +73,10 @@ def from_sequence(source: Any, image_size: int | None, reading: Reading) -> Data
 
 
 def _loaded(
-    source: Any, name: str, few: list[np.ndarray], read: _Read, reading: Reading
+    name: str, pairs: list[tuple[np.ndarray, Any]], reading: Reading
 ) -> tuple[Dataset, list[Any]]:
-    """All of it in memory."""
-    x, y = zip(*(read(row) for row in range(len(source))), strict=True)
+    """All of it in memory, and the labels."""
+    x, y = zip(*pairs, strict=True)
     for row, each in enumerate(x):
         if each.shape[:2] != x[0].shape[:2]:
             raise DataError(f'{name}: {sizes(x[0].shape, each.shape)} in example {row}')

@@ -1,6 +1,7 @@
 """Images that a run makes: samples, reconstructions and the ways between."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,11 +84,31 @@ def draw(
     Raises:
       RunError: the model has diverged.
     """
-    chunks = []
-    for start in range(0, n, chunk):
-        own = None if y is None else _filled(jnp.asarray(y[start : start + chunk]), chunk)
-        chunks.append(run.model.sample(run.state, jax.random.fold_in(key, start), chunk, own))
-    return _finite(np.concatenate(chunks)[:n])
+
+    def make(start):
+        own = _piece(y, start, chunk)
+        return run.model.sample(run.state, jax.random.fold_in(key, start), chunk, own)
+
+    return _in_chunks(make, n, chunk)
+
+
+def _in_chunks(make: Callable[[int], Array], n: int, chunk: int) -> Float[np.ndarray, 'n h w c']:
+    """n images, of which `make(start)` makes a chunk."""
+    return _finite(np.concatenate([make(start) for start in range(0, n, chunk)])[:n])
+
+
+def _finite(images: np.ndarray) -> np.ndarray:
+    if not np.isfinite(images).all():
+        raise RunError('expected finite images, got NaN or infinity: the model has diverged')
+    return images
+
+
+def _piece(rows: Any, start: int, chunk: int) -> Array | None:
+    """A chunk of rows, filled up with zeros; None of None."""
+    if rows is None:
+        return None
+    some = jnp.asarray(rows[start : start + chunk])
+    return jnp.pad(some, ((0, chunk - len(some)), *((0, 0),) * (some.ndim - 1)))
 
 
 def _labels(
@@ -103,16 +124,6 @@ def _labels(
         told = f' or {shown(tuple(names))}' if names and num_classes else ''
         raise RunError(f'expected a class of {known}{told}, got {y}')
     return jnp.full(n, number)
-
-
-def _finite(images: np.ndarray) -> np.ndarray:
-    if not np.isfinite(images).all():
-        raise RunError('expected finite images, got NaN or infinity: the model has diverged')
-    return images
-
-
-def _filled(rows: Array, chunk: int) -> Array:
-    return jnp.pad(rows, ((0, chunk - len(rows)), *((0, 0),) * (rows.ndim - 1)))
 
 
 def reconstructions(
@@ -165,12 +176,12 @@ def interpolations(
     a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
     make = run.model.decode if isinstance(run.model, VAE) else run.model.generate
-    z, chunks = z.reshape(rows * columns, -1), []
-    for start in range(0, len(z), CHUNK):
-        part = slice(start, start + CHUNK)
-        own = None if labels is None else _filled(labels[part], CHUNK)
-        chunks.append(np.asarray(make(run.state, _filled(z[part], CHUNK), own)))
-    return _finite(np.concatenate(chunks)[: len(z)])
+    z = z.reshape(rows * columns, -1)
+
+    def draw(start):
+        return make(run.state, *(_piece(each, start, CHUNK) for each in (z, labels)))
+
+    return _in_chunks(draw, len(z), CHUNK)
 
 
 def slerp(

@@ -34,7 +34,7 @@ from genjax.exports.reader import (
 from genjax.exports.tensors import pack
 from genjax.gan import GAN
 from genjax.train.config import config_hash, without_places
-from genjax.train.errors import RunError, located
+from genjax.train.errors import RunError, check_vacant, located
 from genjax.train.logs import read
 from genjax.train.run import Run
 from genjax.vae import VAE
@@ -110,8 +110,7 @@ def export(
 @contextlib.contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
     """A folder that takes its place at once and whole, or not at all."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f'expected {folder} to be empty or not there, got something in it')
+    check_vacant(folder)
     # Always the same name: what a killed process left there goes with the next.
     partial = folder.with_name(f'.{folder.name}.partial')
     shutil.rmtree(partial, ignore_errors=True)

@@ -119,10 +119,7 @@ def gan(
         objective=make(OBJECTIVE, objective),
         optimizers=(players[0], players[1]),
         discriminator_terms=[*make_all(PENALTY, penalties), *how.discriminator],
-        generator_terms=[
-            *make_all(GENERATOR_TERM, generator_terms),
-            *(how.generator if how else ()),
-        ],
+        generator_terms=[*make_all(GENERATOR_TERM, generator_terms), *how.generator],
         augment=chain(*make_all(AUGMENT, augment)),
         num_classes=num_classes,
         n_critic=n_critic,

@@ -200,9 +200,9 @@ def r3gan(
       labels: how they are used where there are any; by default by projection.
     """
     check_range(1, width=width, blocks=blocks, cardinality=cardinality, expansion=expansion)
-    size = width, blocks, cardinality, expansion, num_classes, labels
+    size = width, blocks, cardinality, expansion, num_classes
     return of_linen(
-        r3gans.R3GANGenerator(image_shape, *size), r3gans.R3GANDiscriminator(*size),
+        r3gans.R3GANGenerator(image_shape, *size), r3gans.R3GANDiscriminator(*size, labels),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
 

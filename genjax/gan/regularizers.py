@@ -147,6 +147,3 @@ def _mean(x: Array) -> Float[Array, 'b']:
 
 def _mean_abs(x: Array) -> Float[Array, 'b']:
     return _mean(jnp.abs(x))
-
-
-__all__ = ['feature_matching', 'latent_distance', 'mode_seeking', 'orthogonal', 'transport']

@@ -1,7 +1,6 @@
 """The networks of DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,8 +8,7 @@ from flax.linen.initializers import normal
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.heads import PROJECTION, Labels, with_planes
-from genjax.nn.labels import check_labels, with_labels
+from genjax.nn.heads import PROJECTION, Judged, Labels
 from genjax.nn.norm import BatchNorm, normalize
 from genjax.nn.sizes import cropped, stages
 
@@ -45,20 +43,12 @@ class DCGANGenerator(nn.Module):
     ) -> Float[Array, 'b h w c']:
         *larger, base = stages(self.image_shape)
         n = len(larger)
-        if z.ndim != 2:
-            raise ValueError(f'expected noise z [b, d], got {z.shape}')
         channels = self.width * 2 ** (n - 1)
-
-        y = check_labels(y, z.shape[0], self.num_classes)
+        h, (classes, y) = self.labels.taken(z, y, self.num_classes)
 
         def norm(h):
-            of_class = (self.num_classes, y) if self.labels.norms else (None, None)
-            layer = BatchNorm(num_classes=of_class[0], scale_init=_scale_init)
-            return nn.relu(layer(h, of_class[1], train))
+            return nn.relu(BatchNorm(num_classes=classes, scale_init=_scale_init)(h, y, train))
 
-        # As loud as z itself, or it takes long until the classes part.
-        loudness = math.sqrt(z.shape[1])
-        h = with_labels(z, y, self.num_classes, loudness) if self.labels.beside else z
         h = nn.Dense(math.prod(base) * channels, use_bias=False, kernel_init=_KERNEL)(h)
         h = norm(h.reshape(-1, *base, channels))
         for i in range(n - 1):
@@ -91,9 +81,8 @@ class DCGANDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
-        y = check_labels(y, x.shape[0], self.num_classes)
-        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
+    ) -> Judged:
+        h, y = self.labels.seen(x, y, self.num_classes)
         for i in range(len(stages((*x.shape[1:3], 1))) - 1):  # Packs have more channels.
             bias = i == 0 or self.norm == 'none'
             h = Conv(self.width * 2**i, (4, 4), 2, use_bias=bias, kernel_init=_KERNEL)(h)
@@ -102,5 +91,4 @@ class DCGANDiscriminator(nn.Module):
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=_KERNEL)(h.reshape(h.shape[0], -1))[:, 0]
-        logits, said = self.labels.head(logits, features, y, self.num_classes)
-        return logits, features, said
+        return self.labels.judged(logits, features, y, self.num_classes)

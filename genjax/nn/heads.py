@@ -1,5 +1,6 @@
 """How the two networks of a GAN use labels: where they go in, and what the discriminator says."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,10 +9,11 @@ from flax import linen as nn
 from flax.linen.initializers import normal
 from jaxtyping import Array, Float
 
-from genjax.nn.labels import check_labels
+from genjax.nn.labels import check_labels, with_labels
 
 Said = tuple[Float[Array, 'b'], dict[str, Any]]
 Head = Callable[[Array, Array, Array | None, int | None], Said]
+Judged = tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]
 
 
 class Labels(NamedTuple):
@@ -29,6 +31,56 @@ class Labels(NamedTuple):
     norms: bool = False
     beside: bool = True
     planes: bool = False
+
+    def taken(
+        self, z: Array, y: Array | None, num_classes: int | None
+    ) -> tuple[Float[Array, 'b e'], tuple[int | None, Array | None]]:
+        """What a generator begins with, and the classes and labels of its batch norms.
+
+        Args:
+          z: noise `[b, d]`.
+          y: labels, or None.
+          num_classes: number of labels; None for none.
+
+        Raises:
+          ValueError: noise of another rank, or labels that do not fit.
+        """
+        if z.ndim != 2:
+            raise ValueError(f'expected noise z [b, d], got {z.shape}')
+        y = check_labels(y, z.shape[0], num_classes)
+        # As loud as z itself, or it takes long until the classes part.
+        h = with_labels(z, y, num_classes, math.sqrt(z.shape[1])) if self.beside else z
+        return h, (num_classes, y) if self.norms else (None, None)
+
+    def seen(
+        self, x: Array, y: Array | None, num_classes: int | None
+    ) -> tuple[Float[Array, 'b h w e'], Array | None]:
+        """What a discriminator begins with, and the labels as its head takes them.
+
+        Args:
+          x: images.
+          y: labels, or None.
+          num_classes: number of labels; None for none.
+
+        Raises:
+          ValueError: labels do not fit.
+        """
+        y = check_labels(y, x.shape[0], num_classes)
+        return with_planes(x, y, num_classes) if self.planes else x, y
+
+    def judged(
+        self, logits: Array, features: Array, y: Array | None, num_classes: int | None
+    ) -> Judged:
+        """What a discriminator returns: the logits by the head, the features, what else it says.
+
+        Args:
+          logits: one an example.
+          features: of the last layer.
+          y: labels, as `seen` gives them.
+          num_classes: number of labels; None for none.
+        """
+        logits, said = self.head(logits, features, y, num_classes)
+        return logits, features, said
 
 
 def plain(logits: Array, features: Array, y: Array | None, num_classes: int | None) -> Said:

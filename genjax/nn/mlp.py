@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.initializers import normal, variance_scaling, zeros_init
 from jaxtyping import Array, Float, Int
 
-from genjax.nn.heads import Labels, plain
+from genjax.nn.heads import Judged, Labels, plain
 from genjax.nn.labels import check_labels, with_labels
 from genjax.nn.norm import BatchNorm
 
@@ -146,13 +145,12 @@ class MLPDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+    ) -> Judged:
         h, y = x.reshape(x.shape[0], -1), check_labels(y, x.shape[0], self.num_classes)
         h = with_labels(h, y, self.num_classes) if self.labels.planes else h
         features = _Hidden(self.hidden, _leaky, self.dropout, _KERNEL)(h, train)
         logits = nn.Dense(1, kernel_init=_KERNEL)(features)[:, 0]
-        logits, said = self.labels.head(logits, features, y, self.num_classes)
-        return logits, features, said
+        return self.labels.judged(logits, features, y, self.num_classes)
 
 
 class PointGenerator(nn.Module):
@@ -198,11 +196,10 @@ class PointDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b ...'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
+    ) -> Judged:
         h = x.reshape(x.shape[0], -1)
         for size in self.hidden:
             h = nn.Dense(size * self.pieces, kernel_init=normal(0.02))(h)
             h = jnp.max(h.reshape(len(h), size, self.pieces), axis=2)
         logits = nn.Dense(1, kernel_init=normal(0.02))(h)[:, 0]
-        logits, said = self.labels.head(logits, h, y, None)
-        return logits, h, said
+        return self.labels.judged(logits, h, y, None)

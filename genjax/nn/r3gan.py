@@ -1,7 +1,6 @@
 """Networks of R3GAN (Huang et al. 2024, https://arxiv.org/abs/2501.05441), without norms."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +9,7 @@ from flax.linen.initializers import normal, zeros_init
 from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, conv
-from genjax.nn.heads import PROJECTION, Labels, with_planes
-from genjax.nn.labels import check_labels, with_labels
+from genjax.nn.heads import PROJECTION, Judged, Labels
 from genjax.nn.resample import bilinear_down, bilinear_up
 from genjax.nn.sizes import cropped, stages
 
@@ -67,13 +65,13 @@ class _Block(nn.Module):
         return h + y
 
 
-def _plan(image_shape, width: int, blocks: int) -> tuple[list, list[int], float]:
-    """Sizes of the maps, channels of each, and the gain of residual layers: of a network of n
-    blocks `gain n^(-1/4)`, which keeps its outputs as loud as its inputs (Zhang et al. 2019)."""
-    sizes = stages((*image_shape[:2], 1))
-    channels = [min(width * 2**i, width * 16) for i in range(len(sizes))]
-    gain = math.sqrt(2 / (1 + _SLOPE**2)) * (blocks * len(sizes)) ** -0.25
-    return sizes, channels, gain
+def _plan(width: int, blocks: int, cardinality: int, n: int) -> tuple[list[tuple], float]:
+    """Channels and groups of each of n maps, and the gain of residual layers: of a network of b
+    blocks `gain b^(-1/4)`, which keeps its outputs as loud as its inputs (Zhang et al. 2019)."""
+    gain = math.sqrt(2 / (1 + _SLOPE**2)) * (blocks * n) ** -0.25
+    return [
+        (width * times, cardinality * times) for times in (min(2**i, 16) for i in range(n))
+    ], gain
 
 
 def _straight(h: Array, features: int) -> Array:
@@ -97,7 +95,6 @@ class R3GANGenerator(nn.Module):
       cardinality: groups of the 3x3 convolutions; the paper's have 16 channels each.
       expansion: channels of these, in those of their map.
       num_classes: with it labels are taken, one-hot beside z.
-      labels: how; labels that would go into norms stand beside z.
     """
 
     image_shape: tuple[int, int, int]
@@ -106,26 +103,23 @@ class R3GANGenerator(nn.Module):
     cardinality: int = 4
     expansion: int = 2
     num_classes: int | None = None
-    labels: Labels = PROJECTION
 
     @nn.compact
     def __call__(
         self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> Float[Array, 'b h w c']:
-        if z.ndim != 2:
-            raise ValueError(f'expected noise z [b, d], got {z.shape}')
-        stages(self.image_shape)
-        sizes, channels, gain = _plan(self.image_shape, self.width, self.blocks)
-        z = with_labels(z, y, self.num_classes, math.sqrt(z.shape[1]))
-        c = channels[-1]
+        z, _ = PROJECTION.taken(z, y, self.num_classes)
+        sizes = stages(self.image_shape)
+        maps, gain = _plan(self.width, self.blocks, self.cardinality, len(sizes))
+        c, _ = maps[-1]
         base = self.param('base', normal(1.0), (*sizes[-1], c), jnp.float32).astype(z.dtype)
         h = nn.Dense(c, use_bias=False, kernel_init=_scaled(1.0, z.shape[1]))(z)
         h = base[None] * h[:, None, None]
-        for i in reversed(range(len(sizes))):
-            if h.shape[1:3] != sizes[i]:
-                h = cropped(bilinear_up(_widened(h, channels[i])), sizes[i])
+        for size, (c, groups) in reversed(list(zip(sizes, maps, strict=True))):
+            if h.shape[1:3] != size:
+                h = cropped(bilinear_up(_widened(h, c)), size)
             for _ in range(self.blocks):
-                h = _Block(self.cardinality * min(2**i, 16), self.expansion, gain)(h)
+                h = _Block(groups, self.expansion, gain)(h)
         return _straight(h, self.image_shape[2])
 
 
@@ -152,19 +146,16 @@ class R3GANDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
-        y = check_labels(y, x.shape[0], self.num_classes)
-        sizes, channels, gain = _plan(x.shape[1:3], self.width, self.blocks)
-        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
-        h = _straight(h, channels[0])
-        for i in range(len(sizes)):
-            if i:
-                h = _widened(bilinear_down(h), channels[i])
+    ) -> Judged:
+        h, y = self.labels.seen(x, y, self.num_classes)
+        sizes = stages((*x.shape[1:3], 1))
+        maps, gain = _plan(self.width, self.blocks, self.cardinality, len(sizes))
+        for i, (c, groups) in enumerate(maps):
+            h = _widened(bilinear_down(h), c) if i else _straight(h, c)
             for _ in range(self.blocks):
-                h = _Block(self.cardinality * min(2**i, 16), self.expansion, gain)(h)
-        places = sizes[-1][0] * sizes[-1][1]
+                h = _Block(groups, self.expansion, gain)(h)
+        places = math.prod(sizes[-1])
         kernel = self.param('kernel', _scaled(1.0, places), h.shape[1:], jnp.float32)
         features = jnp.sum(h * kernel[None].astype(h.dtype), axis=(1, 2))
         last = nn.Dense(1, use_bias=False, kernel_init=_scaled(1.0, h.shape[3]))
-        logits, said = self.labels.head(last(features)[:, 0], features, y, self.num_classes)
-        return logits, features, said
+        return self.labels.judged(last(features)[:, 0], features, y, self.num_classes)

@@ -1,7 +1,6 @@
 """Residual networks of SNGAN (Miyato et al. 2018, https://arxiv.org/abs/1802.05957)."""
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -10,8 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from genjax.nn.attention import SelfAttention
 from genjax.nn.conv import Conv
-from genjax.nn.heads import PROJECTION, Labels, with_planes
-from genjax.nn.labels import check_labels, with_labels
+from genjax.nn.heads import PROJECTION, Judged, Labels
 from genjax.nn.norm import BatchNorm, normalize
 from genjax.nn.resample import mean_down, nearest_up
 from genjax.nn.sizes import cropped, stages
@@ -57,21 +55,16 @@ class ResNetGenerator(nn.Module):
     def __call__(
         self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> Float[Array, 'b h w c']:
-        if z.ndim != 2:
-            raise ValueError(f'expected noise z [b, d], got {z.shape}')
-        y = check_labels(y, z.shape[0], self.num_classes)
-        of_class = (self.num_classes, y) if self.labels.norms else (None, None)
+        h, (classes, y) = self.labels.taken(z, y, self.num_classes)
         sizes = stages(self.image_shape)
         last, size = len(sizes) - 1, min(self.image_shape[:2])
 
         def norm(h):
-            return nn.relu(BatchNorm(num_classes=of_class[0])(h, of_class[1], train))
+            return nn.relu(BatchNorm(num_classes=classes)(h, y, train))
 
         def conv(features, bias=True):
             return Conv(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
 
-        loudness = math.sqrt(z.shape[1])
-        h = with_labels(z, y, self.num_classes, loudness) if self.labels.beside else z
         c = _channels(self.width, size, last)
         h = nn.Dense(math.prod(sizes[-1]) * c, kernel_init=glorot_uniform())(h)
         h = h.reshape(-1, *sizes[-1], c)
@@ -114,10 +107,9 @@ class ResNetDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
-        y = check_labels(y, x.shape[0], self.num_classes)
+    ) -> Judged:
+        h, y = self.labels.seen(x, y, self.num_classes)
         sizes, size = stages((*x.shape[1:3], 1)), min(x.shape[1:3])
-        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
 
         def active(h):
             return nn.relu(normalize(h, self.norm, train))
@@ -142,8 +134,7 @@ class ResNetDiscriminator(nn.Module):
         features = jnp.sum(nn.relu(h), axis=(1, 2))
         features = nn.Dropout(self.dropout, deterministic=not train)(features)
         logits = nn.Dense(1, kernel_init=glorot_uniform())(features)[:, 0]
-        logits, said = self.labels.head(logits, features, y, self.num_classes)
-        return logits, features, said
+        return self.labels.judged(logits, features, y, self.num_classes)
 
 
 class ConvDiscriminator(nn.Module):
@@ -169,10 +160,9 @@ class ConvDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'b h w c'], y: Int[Array, 'b'] | None = None, train: bool = True
-    ) -> tuple[Float[Array, 'b'], Float[Array, 'b d'], dict[str, Any]]:
-        y = check_labels(y, x.shape[0], self.num_classes)
+    ) -> Judged:
+        h, y = self.labels.seen(x, y, self.num_classes)
         n = len(stages((*x.shape[1:3], 1))) - 1
-        h = with_planes(x, y, self.num_classes) if self.labels.planes else x
 
         def layer(h, features, size=3, strides=1, first=False):
             bias = first or self.norm != 'batch'
@@ -187,5 +177,4 @@ class ConvDiscriminator(nn.Module):
         h = layer(h, self.width * 2**n)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=glorot_uniform())(h.reshape(len(h), -1))[:, 0]
-        logits, said = self.labels.head(logits, features, y, self.num_classes)
-        return logits, features, said
+        return self.labels.judged(logits, features, y, self.num_classes)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from genjax.core import Net, Network
 from genjax.random import stream
@@ -47,9 +47,13 @@ def spectral_norm(network: Network) -> Network:
 
     def init(key):
         net = network.init(key)
-        at = [name for name, leaf in _leaves(net.params) if _matrix(name, leaf)]
-        leaves = dict(_leaves(net.params))
-        found = {name: _begun(stream(key, f'{_SLOT}{name}'), leaves[name]) for name in at}
+        leaves = jax.tree_util.tree_leaves_with_path(net.params)
+        named = ((_name(path), leaf) for path, leaf in leaves)
+        found = {
+            name: _begun(stream(key, f'{_SLOT}{name}'), leaf)
+            for name, leaf in named
+            if _matrix(name, leaf)
+        }
         return Net(net.params, {**net.stats, _SLOT: found})
 
     def apply(net, *inputs, key=None, train=True):
@@ -74,11 +78,6 @@ def spectral_norm(network: Network) -> Network:
         return out, Net(net.params, {**after.stats, _SLOT: new})
 
     return Network(init, apply)
-
-
-def _leaves(params: PyTree) -> list[tuple[str, Array]]:
-    found = jax.tree_util.tree_leaves_with_path(params)
-    return [(_name(path), leaf) for path, leaf in found]
 
 
 def _name(path: tuple) -> str:

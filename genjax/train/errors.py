@@ -82,6 +82,19 @@ def check_seed(seed: int) -> None:
         raise RunError(f'expected a seed below 2^32, got {seed}')
 
 
+def check_vacant(folder: Path) -> None:
+    """Refuses a place for a new folder that has something in it.
+
+    Args:
+      folder: to be written.
+
+    Raises:
+      RunError: it is a file, or a folder that is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f'expected {folder} to be empty or not there, got something in it')
+
+
 def located(folder: str | os.PathLike) -> Path:
     """A folder that somebody named, a user's home by its tilde.
 

@@ -11,8 +11,9 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from genjax.core import State
+from genjax.core.averages import slot_of
 
-_AVERAGES, _COUNT = ".memory['ema/", "']['steps']"
+_AVERAGES, _COUNT = f".memory['{slot_of('')}", "']['steps']"
 
 
 def is_key(leaf: Any) -> bool:
