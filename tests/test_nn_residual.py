@@ -1,6 +1,7 @@
 """Residual networks and their layers against naive loops and counts of their parameters."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ from scipy import signal
 
 from genjax.gan import networks
 from genjax.nn.attention import SelfAttention
+from genjax.nn.conv import Conv
 from genjax.nn.norm import BatchStddev
 from genjax.nn.r3gan import grouped_conv
-from genjax.nn.resample import bilinear_down, bilinear_up, mean_down, nearest_up
+from genjax.nn.resample import DownConv, UpConv, bilinear_down, bilinear_up, mean_down, nearest_up
 from genjax.random import stream
 
 KEY = jax.random.key(0)
@@ -35,6 +37,25 @@ def test_maps_grow_by_nearest_values_and_shrink_to_means():
         even, (3, 3), lambda x, i, j: x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((1, 2))
     )
     np.testing.assert_allclose(mean_down(X), down, atol=1e-6)
+
+
+@pytest.mark.parametrize('taps', [1, 3])
+@pytest.mark.parametrize('size', [(6, 4), (5, 4)])
+def test_a_convolution_of_a_resampled_map_needs_no_larger_one(size, taps):
+    x = jax.random.normal(stream(KEY, 'map'), (2, *size, 3))
+    plain, *fused = (of(4, (taps, taps)) for of in (Conv, UpConv, DownConv))
+    params = plain.init(KEY, x)
+
+    def apart(p, x):
+        return plain.apply(p, nearest_up(x)), mean_down(plain.apply(p, x))
+
+    def at_once(p, x):
+        return tuple(of.apply(p, x) for of in fused)
+
+    (expected, pull), (got, pull_fused) = (jax.vjp(jax.jit(f), params, x) for f in (apart, at_once))
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), got, expected)
+    gradients = pull_fused(expected), pull(expected)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), *gradients)
 
 
 def test_bilinear_resampling_is_a_filter():

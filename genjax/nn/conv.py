@@ -134,8 +134,8 @@ def _transposed_padding(k: int, s: int, padding: str) -> tuple[int, int]:
     return low, total - low
 
 
-class _Convolution(nn.Module):
-    """Parameters and call of both modules; `function` is what differs."""
+class Convolution(nn.Module):
+    """Parameters and call of all such modules; `function` is what differs."""
 
     features: int
     kernel_size: Sequence[int]
@@ -160,11 +160,11 @@ class _Convolution(nn.Module):
         return y
 
 
-class Conv(_Convolution):
+class Conv(Convolution):
     """`flax.linen.Conv` of images, at the machine's speed: same parameters and values."""
 
 
-class ConvTranspose(_Convolution):
+class ConvTranspose(Convolution):
     """`flax.linen.ConvTranspose` of images, at the machine's speed: same parameters and values."""
 
     function = staticmethod(conv_transpose)

@@ -11,7 +11,7 @@ from genjax.nn.attention import SelfAttention
 from genjax.nn.conv import Conv
 from genjax.nn.heads import PROJECTION, Judged, Labels
 from genjax.nn.norm import BatchNorm, normalize
-from genjax.nn.resample import mean_down, nearest_up
+from genjax.nn.resample import DownConv, UpConv, mean_down, nearest_up
 from genjax.nn.sizes import cropped, stages
 
 _RESIDUAL = variance_scaling(2.0, 'fan_avg', 'uniform')
@@ -62,15 +62,15 @@ class ResNetGenerator(nn.Module):
         def norm(h):
             return nn.relu(BatchNorm(num_classes=classes)(h, y, train))
 
-        def conv(features, bias=True):
-            return Conv(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
+        def conv(features, of=Conv, bias=True):
+            return of(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
 
         c = _channels(self.width, size, last)
         h = nn.Dense(math.prod(sizes[-1]) * c, kernel_init=glorot_uniform())(h)
         h = h.reshape(-1, *sizes[-1], c)
         for i in reversed(range(last)):
             c = _channels(self.width, size, i)
-            inner = conv(c, False)(cropped(nearest_up(norm(h)), sizes[i]))
+            inner = cropped(conv(c, UpConv, bias=False)(norm(h)), sizes[i])
             # Cheaper before the map grows, and the same.
             way = nearest_up(Conv(c, (1, 1), kernel_init=glorot_uniform())(h))
             h = cropped(way, sizes[i]) + conv(c)(norm(inner))
@@ -114,18 +114,18 @@ class ResNetDiscriminator(nn.Module):
         def active(h):
             return nn.relu(normalize(h, self.norm, train))
 
-        def conv(features, bias=True):
-            return Conv(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
+        def conv(features, of=Conv, bias=True):
+            return of(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
 
         halvings, flat = (2, 2) if size <= LARGE else (len(sizes) - 1, 1)
         for i in range(halvings + flat):
-            down = mean_down if i < halvings else lambda h: h
+            down, of = (mean_down, DownConv) if i < halvings else (lambda h: h, Conv)
             before, c = h.shape[3], _channels(self.width, size, i)
             if i == 0:
                 inner = nn.relu(conv(c)(h))
             else:
-                inner = active(conv(before, self.norm != 'batch')(active(h)))
-            inner = down(conv(c)(inner))
+                inner = active(conv(before, bias=self.norm != 'batch')(active(h)))
+            inner = conv(c, of)(inner)
             if i < halvings or before != c:
                 h = Conv(c, (1, 1), kernel_init=glorot_uniform())(down(h))
             h = h + inner
