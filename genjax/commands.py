@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import jax
 from tyro.conf import Positional, arg
 
 from genjax import data, metrics, plots
@@ -10,7 +11,9 @@ from genjax.data.reading import PLAIN, Reading
 from genjax.evaluation import evaluation, sampling
 from genjax.exports.writer import PLATFORMS, Platform
 from genjax.exports.writer import export as write_export
+from genjax.gan import GAN
 from genjax.machine import share_memory
+from genjax.random import stream
 from genjax.train import Run, RunError, held_out, load
 from genjax.train.config import origin
 from genjax.train.errors import check_integers, check_vacant
@@ -23,6 +26,9 @@ Data = Annotated[str | None, arg(help='where the data are, if they have moved.')
 Step = Annotated[
     str, arg(help='of a checkpoint, or latest, or best by --monitor or the bound of a VAE.')
 ]
+Standing = Annotated[
+    int, arg(help='passes that batch statistics of a GAN are made of anew, 100 say; 0 keeps them.')
+]
 Provenance = Annotated[bool, arg(help='a .png file says in text chunks which model made it.')]
 
 
@@ -33,6 +39,7 @@ def sample(
     seed: int = 0,
     y: str | None = None,
     step: Step = 'latest',
+    standing: Standing = 0,
     provenance: Provenance = True,
 ) -> None:
     """Draws samples of a run: a grid, arrays, or a PNG each in a folder.
@@ -46,7 +53,7 @@ def sample(
     each = not out.suffix
     if each:
         check_vacant(out)
-    loaded = _load(run, step, None if each else out)
+    loaded = _load(run, step, None if each else out, standing)
     drawn = sampling.samples(loaded, n, seed, y)
     text = _text(loaded, seed, provenance)
     if each:
@@ -106,6 +113,7 @@ def export(
     run: RunFolder,
     out: Path,
     step: Step = 'latest',
+    standing: Standing = 0,
     platforms: tuple[Platform, ...] = PLATFORMS,
     licence: str = 'unknown',
 ) -> None:
@@ -116,7 +124,7 @@ def export(
       platforms: that the programs are for.
       licence: of the model, for the card.
     """
-    write_export(_load(run, step), out, platforms=platforms, licence=licence)
+    write_export(_load(run, step, standing=standing), out, platforms=platforms, licence=licence)
     print(out)
 
 
@@ -130,6 +138,7 @@ def evaluate(
     resamples: int = 5,
     seed: int = 0,
     step: Step = 'latest',
+    standing: Standing = 0,
 ) -> None:
     """Measures a run on the images that it has never seen; figures, findings and pictures.
 
@@ -142,7 +151,7 @@ def evaluate(
       resamples: sets of samples.
       seed: of the samples.
     """
-    loaded = _load(run, step)
+    loaded = _load(run, step, standing=standing)
     found = evaluation.evaluate(
         loaded,
         data,
@@ -192,11 +201,18 @@ def look_at_data(
         plots.save_images(out, data.examples(report.dataset), 10)
 
 
-def _load(run: Path, step: str, out: Path | None = None) -> Run:
+def _load(run: Path, step: str, out: Path | None = None, standing: int = 0) -> Run:
     """A run, if images of it can be written there; it may be in training on the same device."""
     _check(out)
+    check_integers(0, standing=standing)
     share_memory()
-    return load(run, int(step) if step.isdecimal() else step)
+    loaded = load(run, int(step) if step.isdecimal() else step)
+    if not standing:
+        return loaded
+    if not isinstance(loaded.model, GAN):
+        raise RunError(f'expected a GAN for standing={standing}, got {loaded.config["recipe"]!r}')
+    key = stream(jax.random.key(loaded.config['seed']), 'standing')
+    return loaded._replace(state=loaded.model.standing(loaded.state, key, standing))
 
 
 def _check(out: Path | None) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from genjax.cli import main
 from genjax.data import Reading
 from genjax.evaluation import sampling
 from genjax.methods import recipes
+from genjax.random import stream
 from genjax.train import load, train
 from genjax.train.config import options_of, origin
 from tests.contracts.subject import different
@@ -81,6 +83,19 @@ def test_samples_are_files_of_their_own_in_a_folder(runs, tmp_path, capsys):
     assert main(['sample', str(runs / 'vae'), '--n', '1', '--out', str(tmp_path / '1.png')]) == 0
     with Image.open(tmp_path / '1.png') as image:
         assert image.size == (28, 28)
+
+
+def test_samples_of_standing_statistics(runs, tmp_path, capsys):
+    run, out = load(runs / 'gan'), tmp_path / 'some.npz'
+    words = ['sample', str(runs / 'gan'), '--standing', '3', '--out', str(out)]
+    assert main(words) == 0
+    key = stream(jax.random.key(run.config['seed']), 'standing')
+    stood = run._replace(state=run.model.standing(run.state, key, 3))
+    expected, before = (plots.to_uint8(sampling.samples(r, 64, 0).x) for r in (stood, run))
+    np.testing.assert_array_equal(np.load(out)['x'], expected)
+    assert not np.array_equal(expected, before)
+    assert main(['sample', str(runs / 'vae'), *words[2:]]) == 2
+    assert "expected a GAN for standing=3, got 'vae'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['..', 'a/b', '', 'cat'])

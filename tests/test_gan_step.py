@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
-from genjax import gan
+from genjax import from_linen, gan
 from genjax.augment import Augment, chain, flip, translate
 from genjax.core import Term
 from genjax.gan.round import apply_labelled, play
+from genjax.nn.norm import BatchNorm
 from genjax.random import step_key, stream
 
 KEY = jax.random.key(5)
@@ -200,6 +202,33 @@ def test_a_term_with_memory_needs_no_change_to_the_core():
         np.testing.assert_allclose(state.memory['discriminator/lecam'], anchors, rtol=1e-4)
         total = metrics['discriminator/adversarial'] + 0.1 * metrics['discriminator/lecam']
         np.testing.assert_allclose(metrics['discriminator/loss'], total, rtol=1e-5)
+
+
+class Affine(nn.Module):
+    """A batch norm of an affine map of z: the moments that it standing has are those of z."""
+
+    @nn.compact
+    def __call__(self, z, y=None, train=True):
+        return BatchNorm()(nn.Dense(3)(z), train=train).reshape(len(z), 1, 1, 3)
+
+
+def test_standing_statistics_are_those_of_samples():
+    _, judge = gan.networks.mlp((1, 1, 3), 5, None, hidden=(2,))
+    pair = gan.Pair(from_linen(Affine(), jnp.zeros((1, 5))), judge)
+    model = gan.gan((1, 1, 3), networks=pair, latent_dim=5)
+    state = model.init(KEY)
+    shifted = state.ema['generator'].params | {}
+    shifted['Dense_0'] = {**shifted['Dense_0'], 'bias': jnp.float32([1, -2, 3])}
+    net = state.ema['generator'].replace(params=shifted)
+    state = state.replace(ema={'generator': net})
+    after = model.standing(state, KEY, 200, 4096)
+    found = after.ema['generator'].stats['batch_stats']['BatchNorm_0']
+    np.testing.assert_allclose(found['mean'], [1, -2, 3], atol=0.02)
+    kernel = shifted['Dense_0']['kernel']
+    np.testing.assert_allclose(found['var'], np.square(kernel).sum(0), rtol=0.02)
+    left = after.replace(ema=state.ema, key=0)
+    jax.tree.map(np.testing.assert_array_equal, left, state.replace(key=0))
+    assert not np.allclose(model.sample(after, KEY, 8), model.sample(state, KEY, 8), atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def counted(network):
 
 @pytest.mark.parametrize('name', ['resnet', 'sncnn', 'r3gan'])
 def test_labels_move_what_is_made_and_what_is_said(name):
-    pair = getattr(networks, name)((16, 16, 1), 4, 3, width=4)
+    pair = getattr(networks, name)((16, 16, 1), 4, 3, width=8)
     nets = begun(pair)
 
     @jax.jit
@@ -82,7 +82,7 @@ def test_the_second_derivative_of_attention_is_that_of_finite_differences():
     np.testing.assert_allclose(jax.grad(penalty)(0.0), slope, rtol=1e-2)
 
 
-@pytest.mark.parametrize(('name', 'bare'), [('resnet', (3, 6, 8)), ('sncnn', (1, 2, 3, 4))])
+@pytest.mark.parametrize(('name', 'bare'), [('resnet', (2, 4, 6)), ('sncnn', (1, 2, 3, 4))])
 def test_convolutions_before_a_batch_norm_have_no_bias(name, bare):
     """Of each residual block the first, but not of the first block."""
     judge = getattr(networks, name)((16, 16, 1), 4, None, width=4, norm='batch').discriminator

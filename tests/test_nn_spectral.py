@@ -13,6 +13,7 @@ from genjax import gan
 from genjax.core import Net
 from genjax.nn.conv import Conv
 from genjax.nn.linen import from_linen
+from genjax.nn.orthogonal import orthogonal_start
 from genjax.nn.spectral import spectral_norm
 from genjax.precision import mixed_precision
 from genjax.random import stream
@@ -226,3 +227,30 @@ def test_a_kernel_of_zeros_is_one_until_it_moves():
         out, after = network.apply(after.replace(params=moved), x)
     greatest = np.linalg.svd(moved['kernel'], compute_uv=False)[0]
     np.testing.assert_allclose(out, x @ moved['kernel'] / greatest, rtol=1e-3, atol=1e-4)
+
+
+def test_kernels_begin_orthogonal():
+    """Those of zeros stay, and all else is as it was."""
+
+    class Some(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=True):
+            x = nn.Embed(4, 2, name='table')(jnp.zeros(len(x), int)) + x
+            wide = nn.Dense(5, bias_init=nn.initializers.ones_init(), name='wide')(x)
+            return nn.Dense(3, kernel_init=nn.initializers.zeros_init(), name='zero')(wide)
+
+    plain = from_linen(Some(), X[0, 0, :1])
+    params, before = (jax.jit(n.init)(KEY).params for n in (orthogonal_start(plain), plain))
+    wide, table = params['wide'].pop('kernel'), params['table'].pop('embedding')
+    np.testing.assert_allclose(wide @ wide.T, np.eye(2), atol=1e-6)
+    np.testing.assert_allclose(table.T @ table, np.eye(2), atol=1e-6)
+    del before['wide']['kernel'], before['table']['embedding']
+    jax.tree.map(np.testing.assert_array_equal, params, before)
+
+
+def test_a_gan_begins_orthogonal():
+    made = (gan.gan((2, 2, 1), hidden=(3,), orthogonal=so).init(KEY) for so in (True, False))
+    leaves = (jax.tree.leaves(state.nets['generator'].params) for state in made)
+    kernel, other = (next(leaf for leaf in found if leaf.shape == (3, 4)) for found in leaves)
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(3), atol=1e-6)
+    assert not np.allclose(kernel, other, atol=0.1)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Key
 
 from genjax.augment import Augment, chain
@@ -46,6 +47,10 @@ class GAN(NamedTuple):
         a conditional model draws labels evenly.
       score: `(state, x, y=None) -> logits` [b] of the discriminator, as in evaluation.
       generate: `(state, z, y=None) -> images`, what `sample` does with noise [n, latent_dim].
+      standing: `(state, key, passes=100, n=64) -> state`, with the statistics that the sampled
+        generator's batch norms have after so many training passes of n samples each, in place of
+        those of the networks along the way (standing statistics of Brock et al. 2019,
+        https://arxiv.org/abs/1809.11096).
       latent_dim: length of z.
       image_shape: `(height, width, channels)`.
       num_classes: None for a model without labels.
@@ -57,6 +62,7 @@ class GAN(NamedTuple):
     sample: Callable[..., Float[Array, 'n h w c']]
     score: Callable[..., Float[Array, 'b']]
     generate: Callable[..., Float[Array, 'n h w c']]
+    standing: Callable[..., State]
     latent_dim: int
     image_shape: tuple[int, int, int]
     num_classes: int | None
@@ -192,7 +198,21 @@ def _sampling(generator, latent_dim, num_classes):
         y = draw_labels(key, n, num_classes) if y is None else y
         return generate(state, z, y)
 
-    return {'sample': sample, 'generate': generate}
+    @partial(jax.jit, static_argnames=('passes', 'n'))
+    @implicit
+    def standing(state, key, passes=100, n=64):
+        def one(i, net):
+            draw = jax.random.fold_in(key, i)
+            y, noise = draw_labels(draw, n, num_classes), _noise(draw, n, latent_dim)
+            options = {'key': stream(draw, 'generator')}
+            return apply_labelled(generator, net, noise, y, **options)[1]
+
+        sampled = 'ema' if 'generator' in state.ema else 'nets'
+        nets = getattr(state, sampled)
+        net = lax.fori_loop(0, passes, one, nets['generator'])
+        return state.replace(**{sampled: {**nets, 'generator': net}})
+
+    return {'sample': sample, 'generate': generate, 'standing': standing}
 
 
 def _scoring(discriminator, image_shape, num_classes):

@@ -15,6 +15,7 @@ from genjax.gan.packing import packed
 from genjax.gan.penalties import PENALTY, TermLike
 from genjax.gan.regularizers import GENERATOR_TERM, GeneratorTermLike
 from genjax.images import shape_of_images
+from genjax.nn.orthogonal import orthogonal_start
 from genjax.nn.spectral import spectral_norm as spectral_norm_of
 from genjax.optim import OptimizerLike, clip_weights
 from genjax.optim import optimizer as guarded
@@ -36,6 +37,7 @@ def gan(
     conditioning: ConditioningLike | None = None,
     packing: int = 1,
     spectral_norm: SpectralNorm = 'none',
+    orthogonal: bool = False,
     optimizer: OptimizerLike = 'adam:b1=0.5',
     generator_learning_rate: ScalarOrSchedule = 2e-4,
     discriminator_learning_rate: ScalarOrSchedule = 2e-4,
@@ -73,6 +75,8 @@ def gan(
       packing: images that the discriminator judges at once; divides the batch.
       spectral_norm: of which networks all kernels have a spectral norm of 1 (Miyato et al. 2018,
         https://arxiv.org/abs/1802.05957).
+      orthogonal: whether the kernels of both networks begin orthogonal (Saxe et al. 2014,
+        https://arxiv.org/abs/1312.6120).
       optimizer: of both players, one of optax or optax.contrib; schedules in it count the updates
         of each.
       generator_learning_rate: a number or a schedule.
@@ -103,6 +107,7 @@ def gan(
     chosen: dict[str, Any] = {'width': width, 'hidden': hidden, 'norm': norm, 'dropout': dropout}
     chosen['labels'] = how.labels
     pair = _pair(networks, chosen, (shape, latent_dim, num_classes), packing)
+    pair = [orthogonal_start(network) for network in pair] if orthogonal else pair
     pair = _normalized([mixed_precision(network, precision) for network in pair], spectral_norm)
     decays = {'b1': maybe(SCHEDULE, b1), 'b2': maybe(SCHEDULE, b2)}
     players = [

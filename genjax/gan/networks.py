@@ -134,7 +134,8 @@ def resnet(
     theirs = max(width // 2, 1) if small else width
     check_range(1, width=width)
     check_range(0, 1, dropout=dropout)
-    generator = resnets.ResNetGenerator(image_shape, width, num_classes, labels, attention)
+    plan = image_shape, width, not small
+    generator = resnets.ResNetGenerator(*plan, num_classes, labels, attention)
     judge = resnets.ResNetDiscriminator(theirs, norm, dropout, num_classes, labels, attention)
     return of_linen(generator, judge, image_shape, latent_dim, num_classes)
 
@@ -157,7 +158,7 @@ def sncnn(
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
       latent_dim: length of z.
       num_classes: number of labels; None for none.
-      width: channels of the discriminator's first layer; the residual generator has twice as many.
+      width: channels of the layer next to the image, doubled with each further halving.
       generator: which one.
       norm: of the discriminator.
       dropout: rate in the discriminator.
@@ -166,7 +167,7 @@ def sncnn(
     check_range(1, width=width)
     check_range(0, 1, dropout=dropout)
     makers = {
-        'resnet': lambda: resnets.ResNetGenerator(image_shape, 2 * width, num_classes, labels),
+        'resnet': lambda: resnets.ResNetGenerator(image_shape, width, True, num_classes, labels),
         'dcgan': lambda: DCGANGenerator(image_shape, width, num_classes, labels),
     }
     if generator not in makers:

@@ -19,9 +19,9 @@ LARGE = 32  # pixels up to which all maps have as many channels
 _WIDEST, _ATTENDED = 16, 32
 
 
-def _channels(width: int, size: int, i: int) -> int:
-    """Of the map after i halvings: the same in small images, else twice as many each time."""
-    return width if size <= LARGE else width * min(2**i, _WIDEST)
+def _channels(width: int, doubled: bool, i: int) -> int:
+    """Of the map after i halvings."""
+    return width * min(2**i, _WIDEST) if doubled else width
 
 
 def _attended(sizes: list[tuple[int, int]]) -> int:
@@ -33,12 +33,13 @@ class ResNetGenerator(nn.Module):
     """`z -> images` in [-1, 1]: a block for each doubling, of two 3x3 convolutions.
 
     `h + conv(relu(norm(conv(up(relu(norm(h)))))))`, where h goes up and through a 1x1 convolution
-    on its way. In images of 32 pixels or fewer all maps have `width` channels, in larger ones each
-    has twice as many as the one after it, up to 16 times. SNGAN's has 256 at 32 pixels, 64 above.
+    on its way. SNGAN's has 256 channels everywhere at 32 pixels, and from 64 on twice as many with
+    each halving.
 
     Attributes:
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
       width: channels of the last block.
+      doubled: whether each map has twice as many as the one after it, up to 16 times.
       num_classes: with it labels are taken.
       labels: how.
       attention: whether the maps of half the image's size, and of 32 pixels at most, have
@@ -47,6 +48,7 @@ class ResNetGenerator(nn.Module):
 
     image_shape: tuple[int, int, int]
     width: int = 256
+    doubled: bool = False
     num_classes: int | None = None
     labels: Labels = PROJECTION
     attention: bool = False
@@ -57,7 +59,7 @@ class ResNetGenerator(nn.Module):
     ) -> Float[Array, 'b h w c']:
         h, (classes, y) = self.labels.taken(z, y, self.num_classes)
         sizes = stages(self.image_shape)
-        last, size = len(sizes) - 1, min(self.image_shape[:2])
+        last = len(sizes) - 1
 
         def norm(h):
             return nn.relu(BatchNorm(num_classes=classes)(h, y, train))
@@ -65,11 +67,11 @@ class ResNetGenerator(nn.Module):
         def conv(features, of=Conv, bias=True):
             return of(features, (3, 3), use_bias=bias, kernel_init=_RESIDUAL)
 
-        c = _channels(self.width, size, last)
+        c = _channels(self.width, self.doubled, last)
         h = nn.Dense(math.prod(sizes[-1]) * c, kernel_init=glorot_uniform())(h)
         h = h.reshape(-1, *sizes[-1], c)
         for i in reversed(range(last)):
-            c = _channels(self.width, size, i)
+            c = _channels(self.width, self.doubled, i)
             inner = cropped(conv(c, UpConv, bias=False)(norm(h)), sizes[i])
             # Cheaper before the map grows, and the same.
             way = nearest_up(Conv(c, (1, 1), kernel_init=glorot_uniform())(h))
@@ -120,7 +122,7 @@ class ResNetDiscriminator(nn.Module):
         halvings, flat = (2, 2) if size <= LARGE else (len(sizes) - 1, 1)
         for i in range(halvings + flat):
             down, of = (mean_down, DownConv) if i < halvings else (lambda h: h, Conv)
-            before, c = h.shape[3], _channels(self.width, size, i)
+            before, c = h.shape[3], _channels(self.width, size > LARGE, i)
             if i == 0:
                 inner = nn.relu(conv(c)(h))
             else:

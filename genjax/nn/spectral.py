@@ -48,11 +48,11 @@ def spectral_norm(network: Network) -> Network:
     def init(key):
         net = network.init(key)
         leaves = jax.tree_util.tree_leaves_with_path(net.params)
-        named = ((_name(path), leaf) for path, leaf in leaves)
+        named = ((name_of(path), leaf) for path, leaf in leaves)
         found = {
             name: _begun(stream(key, f'{_SLOT}{name}'), leaf)
             for name, leaf in named
-            if _matrix(name, leaf)
+            if is_matrix(name, leaf)
         }
         return Net(net.params, {**net.stats, _SLOT: found})
 
@@ -61,7 +61,7 @@ def spectral_norm(network: Network) -> Network:
         new = {}
 
         def normalized(path, leaf):
-            name = _name(path)
+            name = name_of(path)
             if name not in found:
                 return leaf
             w = _rows(leaf)
@@ -80,11 +80,22 @@ def spectral_norm(network: Network) -> Network:
     return Network(init, apply)
 
 
-def _name(path: tuple) -> str:
+def name_of(path: tuple) -> str:
+    """The names on the way to a leaf, with dots between them.
+
+    Args:
+      path: as `jax.tree_util` gives it.
+    """
     return jax.tree_util.keystr(path, simple=True, separator='.')
 
 
-def _matrix(name: str, leaf: Array) -> bool:
+def is_matrix(name: str, leaf: Array) -> bool:
+    """Whether a leaf is a kernel or an embedding.
+
+    Args:
+      name: of it, by `name_of`.
+      leaf: of the parameters.
+    """
     return leaf.ndim >= 2 and name.rpartition('.')[2] in _NORMALIZED
 
 
