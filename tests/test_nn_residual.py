@@ -187,7 +187,7 @@ def test_networks_take_images_of_many_sizes(make, shape):
 @pytest.mark.parametrize('name', ['resnet', 'sncnn', 'r3gan'])
 def test_images_are_judged_each_by_itself_and_gradients_are_finite(name):
     pair = getattr(networks, name)((16, 16, 1), 4, None, width=4)
-    g, d = (network.init(stream(KEY, f'{name}{i}')) for i, network in enumerate(pair))
+    g, d = (jax.jit(each.init)(stream(KEY, f'{name}{i}')) for i, each in enumerate(pair))
     x = jax.random.normal(stream(KEY, name), (3, 16, 16, 1))
     judge = jax.jit(lambda x: pair.discriminator.apply(d, x, train=False)[0].logits)
     again = judge(jnp.roll(x, 1, axis=0).at[1:].multiply(0.5))

@@ -79,6 +79,8 @@ def shade() -> Augment:
     return Augment(lambda memory, key, x: x - 0.1 * memory, lambda key: jnp.float32(0), update)
 
 
+# Of what other rows have tried too.
+_SHORT: dict[str, bool] = {'full': False, 'runs': False}
 ROWS = [
     Row(
         'dcgan', gan.dcgan, {**_TINY_GAN, 'ema_decay': None}, batch(), _GAN, tuple(_GAN), (3, 1, 2)
@@ -117,10 +119,17 @@ ROWS = [
     ),
     Row('conv_vae', vae.conv_vae, {**_TINY_VAE, 'width': 4}, batch(), _VAE),
     Row('nnx', nnx_gan, {}, batch(), _GAN, ('generator',)),
-    Row('gan', gan.gan, {**_TINY_GAN, 'width': None, 'hidden': (32,)}, batch(), _GAN, full=False),
-    Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
-    Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
-    Row('dragan', gan.dragan, _TINY_GAN, batch(), _GAN, ('generator',), full=False, runs=False),
+    Row(
+        'gan',
+        gan.gan,
+        {**_TINY_GAN, 'width': None, 'hidden': (32,)},
+        batch(),
+        _GAN,
+        **_SHORT,
+    ),
+    Row('lsgan', gan.lsgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), **_SHORT),
+    Row('hinge_gan', gan.hinge_gan, _TINY_GAN, batch(), _GAN, tuple(_GAN), **_SHORT),
+    Row('dragan', gan.dragan, _TINY_GAN, batch(), _GAN, ('generator',), **_SHORT),
     Row(
         'wgan',
         gan.wgan,
@@ -128,7 +137,7 @@ ROWS = [
         batch(2),
         _GAN,
         tuple(_GAN),
-        full=False,
+        **_SHORT,
     ),
     # The networks of the next four are tried in test_nn_residual: they take long to compile.
     Row(
@@ -138,8 +147,7 @@ ROWS = [
         batch(2),
         _GAN,
         tuple(_GAN),
-        full=False,
-        runs=False,
+        **_SHORT,
     ),
     Row(
         'cgan_projection',
@@ -150,8 +158,8 @@ ROWS = [
         tuple(_GAN),
         full=False,
     ),
-    Row('sagan', gan.sagan, _TINY_SN, batch(), _GAN, tuple(_GAN), full=False, runs=False),
-    Row('r3gan', gan.r3gan, _TINY_SN, batch(), _GAN, ('generator',), full=False, runs=False),
+    Row('sagan', gan.sagan, _TINY_SN, batch(), _GAN, tuple(_GAN), **_SHORT),
+    Row('r3gan', gan.r3gan, _TINY_SN, batch(), _GAN, ('generator',), **_SHORT),
     Row(
         'acgan',
         gan.acgan,
@@ -159,8 +167,7 @@ ROWS = [
         batch(classes=2),
         _GAN,
         tuple(_GAN),
-        full=False,
-        runs=False,
+        **_SHORT,
     ),
     Row(
         'infogan',
@@ -171,7 +178,7 @@ ROWS = [
         tuple(_GAN),
         full=False,
     ),
-    Row('pacgan', gan.pacgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), full=False),
-    Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, full=False),
-    Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, full=False),
+    Row('pacgan', gan.pacgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), **_SHORT),
+    Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, **_SHORT),
+    Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, **_SHORT),
 ]
