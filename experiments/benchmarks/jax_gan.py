@@ -39,6 +39,21 @@ def steps(
         return training(gan, {'x': x}, times, scanned, facts)
 
 
+def residual_model(method: str, width: int, precision: str = 'float32'):
+    """SNGAN or R3GAN of 32x32x3, one update of each player a step, without an average."""
+    make = getattr(genjax.gan, method)
+    return make((32, 32, 3), width=width, n_critic=1, ema_decay=None, precision=precision)
+
+
+def residual(
+    method: str, width: int, batch: int = 64, times: int = 2, precision: str = 'float32'
+) -> Task:
+    """A few steps of it on batches of noise that lie on the device."""
+    x = jax.random.randint(jax.random.key(1), (times, batch, 32, 32, 3), 0, 256)
+    model = residual_model(method, width, precision)
+    return training(model, {'x': x.astype(jnp.uint8)}, times, True, {})
+
+
 def samples(size: int, width: int = 64, n: int = 64, times: int = 4) -> Task:
     """Images of `sample`."""
     gan = model(size, width)

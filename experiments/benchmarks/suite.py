@@ -63,6 +63,17 @@ def dcgan(size: int, width: int = 64, batch: int = 64, times: int = 2) -> Benchm
     )
 
 
+def residual(method: str, width: int, what: str) -> Benchmark:
+    """The training step of SNGAN or of R3GAN."""
+    common = {'method': method, 'width': width, 'batch': 64, 'times': 2}
+    return Benchmark(
+        method,
+        f'{what} of 32x32x3, width {width}, batch 64: one update of each player.',
+        'step',
+        (*ours('jax_gan:residual', common), *peers('torch_residual:steps', common)),
+    )
+
+
 def sampling(size: int = 64, width: int = 64, n: int = 64) -> Benchmark:
     """Images of DCGAN's generator."""
     common = {'size': size, 'width': width, 'n': n}
@@ -212,6 +223,8 @@ SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
     'matmul': lambda file: matmul(),
     'dcgan32': lambda file: dcgan(32, times=8),
     'dcgan64': lambda file: dcgan(64),
+    'sngan': lambda file: residual('sngan', 128, "SNGAN's residual networks"),
+    'r3gan': lambda file: residual('r3gan', 32, 'R3GAN, with R1 and R2,'),
     'vae': vae,
     'conv_vae': lambda file: conv_vae(),
     'flax_vae': lambda file: flax_vae(),
