@@ -123,8 +123,8 @@ def adversarial(
     augment = augment or chain()
     rounds = partial(play, generator, discriminator, augment)
     terms = {
-        'discriminator': [_adversarial_term(objective.discriminator), *discriminator_terms],
-        'generator': [_adversarial_term(objective.generator), *generator_terms],
+        'discriminator': [_adversarial_term(objective, 'discriminator'), *discriminator_terms],
+        'generator': [_adversarial_term(objective, 'generator'), *generator_terms],
     }
 
     def player(name, optimizer, **options):
@@ -170,8 +170,10 @@ def _loss(rounds, augment, terms, player, state, key, batch):
     return total, after, metrics
 
 
-def _adversarial_term(half):
+def _adversarial_term(objective, player):
     def apply(memory, round):
+        now = objective.at(round.state.step) if objective.at else objective
+        half = getattr(now, player)
         return half(round.real_out.logits, round.fake_out.logits), memory
 
     return Term('adversarial', apply)

@@ -10,10 +10,11 @@ from typing import Annotated, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 from jax.nn import relu, softplus
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from genjax.core import check_range
-from genjax.parts import Kind, make
+from genjax.parts import SCHEDULE, Kind, ScalarOrSchedule, make
 
 __all__ = [
     'Objective',
@@ -28,10 +29,14 @@ __all__ = [
 
 
 class Objective(NamedTuple):
-    """`discriminator` and `generator`, each `(real_logits, fake_logits) -> loss`, per example."""
+    """`discriminator` and `generator`, each `(real_logits, fake_logits) -> loss`, per example.
+
+    One that moves has `at` as well: of the number of finished steps, the objective there.
+    """
 
     discriminator: Callable[[Array, Array], Array]
     generator: Callable[[Array, Array], Array]
+    at: Callable[[Array], 'Objective'] | None = None
 
 
 OBJECTIVE = Kind('an objective', (__name__,), (Objective,))
@@ -120,31 +125,37 @@ def relativistic() -> Objective:
     )
 
 
-def top_k(base: ObjectiveLike = 'hinge', share: float = 0.5) -> Objective:
+def top_k(base: ObjectiveLike = 'hinge', share: ScalarOrSchedule = 0.5) -> Objective:
     """The generator learns by the best of its samples only, Sinha et al. 2020
     (https://arxiv.org/abs/2002.06224), who throw the bad ones away.
 
     `L_D` is that of the base; `L_G = (b / k) L_G'` of those `k = share b` of a batch whose logits
     are greatest, in the mean where an example has several, and 0 of the others. Theirs begins with
-    all of the batch and comes down to half of it.
+    all of the batch and comes down to half or three quarters of it, by a hundredth with each pass.
 
     Args:
       base: the objective whose losses these are.
-      share: of the samples, in [0, 1]; there is always one.
+      share: of the samples, in [0, 1], or a schedule of it; there is always one.
 
     Raises:
       ValueError: a share out of its range, or what stands for no objective.
     """
-    check_range(0, 1, share=share)
-    discriminator, of_all = make(OBJECTIVE, base)
+    moves, objective = make(SCHEDULE, share), make(OBJECTIVE, base)
+    if not callable(moves):
+        check_range(0, 1, share=moves)
+        return _top_k(objective, moves)
+    # Of an objective alone, without steps: as at the first.
+    return _top_k(objective, moves(0))._replace(at=lambda step: _top_k(objective, moves(step)))
 
+
+def _top_k(base: Objective, share: ArrayLike) -> Objective:
     def generator(real, fake):
         b = len(fake)
-        k = max(1, round(share * b))
+        k = jnp.clip(jnp.round(jnp.float32(share) * b), 1, b)
         scores = lax.stop_gradient(jnp.mean(fake.reshape(b, -1), axis=1))
         ranks = jnp.argsort(jnp.argsort(-scores))
         kept = jnp.where(ranks < k, b / k, 0.0).astype(fake.dtype)
         # A product: what is not a number stays so.
-        return kept.reshape(b, *(1,) * (fake.ndim - 1)) * of_all(real, fake)
+        return kept.reshape(b, *(1,) * (fake.ndim - 1)) * base.generator(real, fake)
 
-    return Objective(discriminator, generator)
+    return Objective(base.discriminator, generator)
