@@ -136,6 +136,9 @@ def test_the_plan_counts_passes():
         '40 training images 16x16x1 of 2 classes, 40 held out; 100 steps of 16 are 40 passes over '
         'them'
     )
+    config |= {'image_shape': [16, 16, 1], 'options': {'penalties': ['r1:weight=2', 'wgan_gp']}}
+    told = plan(config, state, GREYS, BINARY, PACE, 16)[2]
+    assert told.startswith('r1:weight=2; the rule 0.0002 h w / b, made for StyleGAN2, is 0.0064 he')
 
 
 def test_passes_stand_for_steps():

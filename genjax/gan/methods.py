@@ -19,6 +19,7 @@ __all__ = [
     'pacgan',
     'r3gan',
     'sagan',
+    'sncnn',
     'sngan',
     'wgan',
     'wgan_gp',
@@ -101,6 +102,27 @@ def dragan():
     Layer norm in the discriminator, since the penalty is of each image by itself.
 
     Reached: Frechet distance 32.5 +- 8.8 on the digits, `python -m experiments.methods`.
+    """
+
+
+@preset(
+    gan,
+    networks='sncnn:width=12',
+    objective='hinge',
+    spectral_norm='discriminator',
+    optimizer='adam:b1=0.0,b2=0.9',
+    generator_learning_rate=2e-3,
+    discriminator_learning_rate=4e-3,
+)
+def sncnn():
+    """SNGAN's standard networks, Miyato et al. 2018 (https://arxiv.org/abs/1802.05957): what to
+    begin with, with labels where there are any.
+
+    The generator is residual, and the learning rates are two (Heusel et al. 2017,
+    https://arxiv.org/abs/1706.08500) and ten to twenty times those of the paper, which kernels of a
+    fixed norm bear.
+
+    Reached: nothing yet, by nothing.
     """
 
 

@@ -7,6 +7,7 @@ products.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -144,7 +145,7 @@ class Convolution(nn.Module):
     use_bias: bool = True
     kernel_init: Callable = lecun_normal()
     bias_init: Callable = zeros_init()
-    function = staticmethod(conv)
+    function: ClassVar[Callable[..., Array]] = staticmethod(conv)
 
     @nn.compact
     def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h2 w2 features']:

@@ -13,6 +13,7 @@ from genjax import parallel
 from genjax.core import State
 from genjax.data import Dataset
 from genjax.data.arrays import shown
+from genjax.gan.penalties import default_gamma
 from genjax.precision import best_precision
 from genjax.train.config import Config
 from genjax.train.pace import Pace
@@ -97,7 +98,21 @@ def plan(
         f'{_bytes(math.prod(trained.x.shape))}',
         f'{trained.size} training images {images}{classes}, {held_out.size} held out; '
         f'{pace.steps} steps of {batch} are {passes:.3g} passes over them',
+        *_rules(config),
         *_idle_gpu(),
+    ]
+
+
+def _rules(config: Config) -> list[str]:
+    """Weights of R1 and R2 beside that which a rule of StyleGAN2-ADA would give."""
+    told = config['options'].get('penalties', [])
+    names = [text for text in map(str, told) if text.partition(':')[0] in ('r1', 'r2')]
+    if not names:
+        return []
+    rule = default_gamma(tuple(config['image_shape']), config['batch_size'])
+    return [
+        f'{", ".join(names)}; the rule 0.0002 h w / b, made for StyleGAN2, is {rule:.2g} here, and '
+        'networks without norms want some hundred times as much'
     ]
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from genjax import parallel
@@ -122,6 +122,7 @@ class Progress:
 
         self.steps, self._told, self._left_out = steps, start, _left_out(before)
         self._timed: tuple[int, float] | None = None
+        self._found: set[str] = set()
         # Where stderr is no terminal, the lines are all there is.
         quiet = not sys.stderr.isatty() or not parallel.leads()
         self.bar = tqdm(total=steps, initial=start, unit='step', disable=quiet, dynamic_ncols=True)
@@ -149,6 +150,18 @@ class Progress:
             figures = [f'{name} {value:.4g}' for name, value in shown.items()]
             self._write('  '.join([f'step {step}/{self.steps}', *self._pace(step), *figures]))
             self._tell_left_out(step, _left_out(record))
+
+    def tell(self, findings: Iterable[str]) -> None:
+        """Shows what was found, each but once.
+
+        Args:
+          findings: sentences; those that are alike before the first colon are the same.
+        """
+        for finding in findings if parallel.leads() else ():
+            subject = finding.partition(':')[0]
+            if subject not in self._found:
+                self._found.add(subject)
+                self._write(f'  {finding}')
 
     def _pace(self, step: int) -> list[str]:
         """Of all steps since the first dispatch, once there are any."""

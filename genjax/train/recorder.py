@@ -126,6 +126,8 @@ class Recorder:
                 if time.monotonic() - self._drawn > _REDRAWN:
                     self._curves()
             self.progress.show(record, measured)
+            if measured:
+                self.progress.tell(self.view.findings(self.log.records))
 
         return write
 

@@ -15,6 +15,7 @@ from genjax.core import State
 from genjax.data import Dataset, evaluation_batches
 from genjax.gan import GAN
 from genjax.random import stream
+from genjax.train.balance import imbalance
 from genjax.train.logs import Record
 from genjax.vae import VAE
 
@@ -58,6 +59,7 @@ class View(NamedTuple):
       monitor: None if the family has no such figure.
       stop: `(records, patience) -> bool`, a pure function of what was logged.
       since: the first step whose figures count for either.
+      findings: what is to be said of what was logged, a sentence each.
     """
 
     pictures: Callable[[State], Callable[[], dict[str, UInt8[np.ndarray, 'h w c']]]]
@@ -65,6 +67,7 @@ class View(NamedTuple):
     monitor: Monitor | None
     stop: Callable[[list[Record], int], bool]
     since: int = 0
+    findings: Callable[[list[Record]], list[str]] = lambda records: []
 
 
 @singledispatch
@@ -165,7 +168,7 @@ def _gan(model: GAN, train: Dataset, held_out: Dataset, seed: int) -> View:
         }
         return lambda: _figures({name: _mean(pieces) for name, pieces in seen.items()})
 
-    return View(pictures, evaluate, None, gan_should_stop)
+    return View(pictures, evaluate, None, gan_should_stop, findings=imbalance)
 
 
 def _figures(on):

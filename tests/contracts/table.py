@@ -141,6 +141,15 @@ ROWS = [
     ),
     # The networks of the next four are tried in test_nn_residual: they take long to compile.
     Row(
+        'sncnn',
+        gan.sncnn,
+        {**_TINY_SN, 'num_classes': 2},
+        batch(classes=2),
+        _GAN,
+        tuple(_GAN),
+        **_SHORT,
+    ),
+    Row(
         'sngan',
         gan.sngan,
         {**_TINY_SN, 'n_critic': 2},

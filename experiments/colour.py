@@ -1,0 +1,90 @@
+"""Every pair of networks with its paper's objective on 10,000 photographs, at equal time.
+
+    python -m experiments.colour --data cifar10_10k_jpg.tar --folder runs/colour    (two hours)
+    python -m experiments.colour --data FOLDER --folder runs/colour --minutes 30 --only sncnn r3gan
+
+32x32x3 in batches of 64, with labels where the data have them, at widths that fit two cores; 1,000
+images are held out. Frechet and kernel distance (x1000), precision, recall, density and coverage by
+principal components of the training images' pixels (`genjax evaluate --features pixels`), beside
+those of the held-out images; `samples.png` of each run is to be looked at.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from genjax import plots
+from genjax.evaluation import evaluate, samples
+from genjax.machine import own_process
+from genjax.train import train
+
+_ALL: dict[str, dict[str, Any]] = {
+    'dcgan': {'width': 32},
+    'sncnn': {'width': 16},
+    'sngan': {'width': 32},
+    'sagan': {'width': 32},
+    'r3gan': {'width': 16},
+    'wgan_gp': {'width': 32},
+}
+_FIGURES = ('frechet', 'kernel', 'precision', 'recall', 'density', 'coverage')
+
+
+def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, options: dict) -> Any:
+    """Trains for so many minutes, compilation included; the run, and its steps a second.
+
+    Args:
+      recipe: its name.
+      data: as `--data` of `genjax train`.
+      folder: of the run, which is not there yet.
+      minutes: of the training.
+      seed: of the run.
+      options: of the recipe.
+    """
+    start, pace = time.perf_counter(), {'dispatch': 10, 'sample_every': 10**6, 'eval_every': 10**6}
+    given = {'run': folder, 'seed': seed, 'held_out': 0.1} | pace | options
+    train(recipe, data, steps=20, **given)
+    warm = time.perf_counter()
+    train(recipe, data, steps=60, **given)
+    rate = 40 / (time.perf_counter() - warm)
+    left = 60 * minutes - (time.perf_counter() - start)
+    steps = 60 + max(0, round(left * rate / 10) * 10)
+    return train(recipe, data, steps=steps, **given), rate
+
+
+def main(
+    data: str,
+    folder: Path,
+    minutes: float = 20.0,
+    only: tuple[str, ...] = tuple(_ALL),
+    seed: int = 0,
+    num_classes: int | None = None,
+) -> None:
+    """Trains and measures each.
+
+    Args:
+      data: photographs of 32x32.
+      folder: of the runs.
+      minutes: of each training.
+      only: names of recipes.
+      seed: of all runs.
+      num_classes: of the data, to use their labels.
+    """
+    own_process()
+    for recipe in only:
+        options = _ALL[recipe] | ({'num_classes': num_classes} if num_classes else {})
+        run, rate = learn(recipe, data, folder / f'{recipe}_{seed}', minutes, seed, options)
+        found = evaluate(run, features='pixels', n=1000, resamples=3)
+        drawn = samples(run, 64)
+        plots.save_images(folder / f'{recipe}_{seed}' / 'samples.png', drawn.x, drawn.columns)
+        told = '  '.join(
+            f'{figure.name.partition(" ")[0]} {figure.value:.3g} ({figure.real:.3g})'
+            for figure in found.figures
+            if figure.name.startswith(_FIGURES)
+        )
+        print(f'{recipe:8} {int(run.state.step):6} steps, {rate:.3g}/s: {told}', flush=True)
+
+
+if __name__ == '__main__':
+    tyro.cli(main)
