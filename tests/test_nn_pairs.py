@@ -32,9 +32,11 @@ def counted(network):
     return sum(map(math.prod, shapes(network).values()))
 
 
-@pytest.mark.parametrize('name', ['resnet', 'sncnn', 'r3gan'])
-def test_labels_move_what_is_made_and_what_is_said(name):
-    pair = getattr(networks, name)((16, 16, 1), 4, 3, width=8)
+@pytest.mark.parametrize(
+    ('name', 'options'), [('resnet', {'embedding': 4}), ('sncnn', {'stddev': 2}), ('r3gan', {})]
+)
+def test_labels_move_what_is_made_and_what_is_said(name, options):
+    pair = getattr(networks, name)((16, 16, 1), 4, 3, width=8, **options)
     nets = begun(pair)
 
     @jax.jit

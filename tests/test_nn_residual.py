@@ -114,6 +114,20 @@ def test_the_standard_deviation_is_that_of_each_group():
         )
         with pytest.raises(ValueError, match=message):
             BatchStddev(group).apply({}, x[:n])
+    filled = BatchStddev(4).apply({}, jnp.concatenate([x, x[:2]]), train=True)
+    np.testing.assert_allclose(BatchStddev(4).apply({}, x, train=False), filled[:6], rtol=1e-6)
+
+
+def test_options_of_residual_networks_are_layers_of_theirs():
+    z, size = 4, (16, 16, 1)
+    plain, other = (networks.resnet(size, z, 3, width=8, **o) for o in ({}, {'embedding': 5}))
+    tables = counted(plain)[0] - counted(other)[0]
+    n = 2 * 2 + 1  # norms of two blocks, and the last
+    assert tables == n * 2 * 3 * 8 - (3 * 5 + n * 2 * 5 * 8)
+    more = networks.resnet(size, z, 3, width=8, stddev=2)
+    assert counted(more)[1] - counted(plain)[1] == 1 + 3  # of the logit and the embedding
+    plain, more = (networks.sncnn(size, z, None, width=4, stddev=s) for s in (0, 2))
+    assert counted(more)[1] - counted(plain)[1] == 9 * 16
 
 
 def test_a_grouped_convolution_is_one_of_each_group():

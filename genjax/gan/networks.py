@@ -112,6 +112,8 @@ def resnet(
     width: int | None = None,
     norm: Norm = 'none',
     attention: bool = False,
+    embedding: int = 0,
+    stddev: int = 0,
     dropout: float = 0.0,
     labels: Labels = PROJECTION,
 ) -> Pair:
@@ -126,6 +128,10 @@ def resnet(
         to 32 pixels, for which the discriminator has half as many, and 64 for larger ones.
       norm: of the discriminator.
       attention: whether maps of half the image's size, and 32 pixels at most, have self-attention.
+      embedding: length of an embedding of the labels that all norms of the generator share (Brock
+        et al. 2019, https://arxiv.org/abs/1809.11096); 0 for norms with tables of their own.
+      stddev: images over which the discriminator compares its last map (Karras et al. 2018,
+        https://arxiv.org/abs/1710.10196); 0 for none.
       dropout: rate on the discriminator's features.
       labels: how they are used where there are any; by default by projection.
     """
@@ -133,10 +139,11 @@ def resnet(
     width = (256 if small else 64) if width is None else width
     theirs = max(width // 2, 1) if small else width
     check_range(1, width=width)
+    check_range(0, embedding=embedding, stddev=stddev)
     check_range(0, 1, dropout=dropout)
-    plan = image_shape, width, not small
-    generator = resnets.ResNetGenerator(*plan, num_classes, labels, attention)
-    judge = resnets.ResNetDiscriminator(theirs, norm, dropout, num_classes, labels, attention)
+    plan, how = (image_shape, width, not small), (num_classes, labels, attention)
+    generator = resnets.ResNetGenerator(*plan, *how, embedding)
+    judge = resnets.ResNetDiscriminator(theirs, norm, dropout, *how, stddev)
     return of_linen(generator, judge, image_shape, latent_dim, num_classes)
 
 
@@ -148,6 +155,7 @@ def sncnn(
     width: int = 32,
     generator: Literal['resnet', 'dcgan'] = 'resnet',
     norm: Norm = 'none',
+    stddev: int = 0,
     dropout: float = 0.0,
     labels: Labels = PROJECTION,
 ) -> Pair:
@@ -161,10 +169,13 @@ def sncnn(
       width: channels of the layer next to the image, doubled with each further halving.
       generator: which one.
       norm: of the discriminator.
+      stddev: images over which the discriminator compares its last map but one (Karras et al. 2018,
+        https://arxiv.org/abs/1710.10196); 0 for none.
       dropout: rate in the discriminator.
       labels: how they are used where there are any; by default by projection.
     """
     check_range(1, width=width)
+    check_range(0, stddev=stddev)
     check_range(0, 1, dropout=dropout)
     makers = {
         'resnet': lambda: resnets.ResNetGenerator(image_shape, width, True, num_classes, labels),
@@ -172,7 +183,7 @@ def sncnn(
     }
     if generator not in makers:
         raise ValueError(f'expected a generator among {tuple(makers)}, got {generator!r}')
-    judge = resnets.ConvDiscriminator(width, norm, dropout, num_classes, labels)
+    judge = resnets.ConvDiscriminator(width, norm, dropout, num_classes, labels, stddev)
     return of_linen(makers[generator](), judge, image_shape, latent_dim, num_classes)
 
 

@@ -144,25 +144,28 @@ class BatchStddev(nn.Module):
     2018, https://arxiv.org/abs/1710.10196). Image i is in the group of those i, i + b/group, ...
 
     Attributes:
-      group: images in a group, 2 or more; fewer where the batch is smaller.
+      group: images in a group, 2 or more; fewer where the batch is smaller. In evaluation the last
+        group is filled up with the first images.
 
     Raises:
-      ValueError: a batch that is not made of whole groups, such as one image.
+      ValueError: in training, a batch that is not made of whole groups, such as one image.
     """
 
     group: int = 4
 
     @nn.compact
-    def __call__(self, h: Float[Array, 'b h w c']) -> Float[Array, 'b h w c+1']:
+    def __call__(self, h: Float[Array, 'b h w c'], train: bool = True) -> Float[Array, 'b h w c+1']:
         b, n = len(h), max(min(self.group, len(h)), 2)
         if self.is_initializing():  # Networks begin with one image.
             return jnp.concatenate([h, jnp.zeros_like(h[..., :1])], axis=3)
-        if b % n:
+        if b % n and train:
             raise ValueError(
                 f'expected images in groups of {n} for their standard deviation, got {b}: give a '
                 f'number that {n} divides'
             )
-        groups = h.astype(jnp.float32).reshape(n, b // n, *h.shape[1:])
-        deviation = jnp.sqrt(jnp.var(groups, axis=0) + 1e-8).reshape(b // n, -1).mean(axis=1)
-        plane = jnp.tile(deviation, n).astype(h.dtype).reshape(b, 1, 1, 1)
+        whole = h if b % n == 0 else h[jnp.arange(b + -b % n) % b]
+        groups = whole.astype(jnp.float32).reshape(n, -1, *h.shape[1:])
+        deviation = jnp.sqrt(jnp.var(groups, axis=0) + 1e-8)
+        deviation = deviation.reshape(len(deviation), -1).mean(axis=1)
+        plane = jnp.tile(deviation, n)[:b].astype(h.dtype).reshape(b, 1, 1, 1)
         return jnp.concatenate([h, jnp.broadcast_to(plane, (*h.shape[:3], 1))], axis=3)

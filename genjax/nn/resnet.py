@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from genjax.nn.attention import SelfAttention
 from genjax.nn.conv import Conv
 from genjax.nn.heads import PROJECTION, Judged, Labels
-from genjax.nn.norm import BatchNorm, normalize
+from genjax.nn.norm import BatchNorm, BatchStddev, ConditionalBatchNorm, normalize
 from genjax.nn.resample import DownConv, UpConv, mean_down, nearest_up
 from genjax.nn.sizes import cropped, stages
 
@@ -44,6 +44,8 @@ class ResNetGenerator(nn.Module):
       labels: how.
       attention: whether the maps of half the image's size, and of 32 pixels at most, have
         self-attention.
+      embedding: length of an embedding of the labels that all norms share; 0 for a scale and a
+        shift of each norm's own for each class.
     """
 
     image_shape: tuple[int, int, int]
@@ -52,6 +54,7 @@ class ResNetGenerator(nn.Module):
     num_classes: int | None = None
     labels: Labels = PROJECTION
     attention: bool = False
+    embedding: int = 0
 
     @nn.compact
     def __call__(
@@ -60,8 +63,13 @@ class ResNetGenerator(nn.Module):
         h, (classes, y) = self.labels.taken(z, y, self.num_classes)
         sizes = stages(self.image_shape)
         last = len(sizes) - 1
+        shared = None
+        if classes is not None and self.embedding:
+            shared = nn.Embed(classes, self.embedding)(y).astype(h.dtype)
 
         def norm(h):
+            if shared is not None:
+                return nn.relu(ConditionalBatchNorm()(h, shared, train))
             return nn.relu(BatchNorm(num_classes=classes)(h, y, train))
 
         def conv(features, of=Conv, bias=True):
@@ -97,6 +105,8 @@ class ResNetDiscriminator(nn.Module):
       num_classes: with it labels are taken.
       labels: how.
       attention: as the generator's.
+      stddev: images that the last map is compared over, in one more channel (`BatchStddev`); 0
+        for none.
     """
 
     width: int = 128
@@ -105,6 +115,7 @@ class ResNetDiscriminator(nn.Module):
     num_classes: int | None = None
     labels: Labels = PROJECTION
     attention: bool = False
+    stddev: int = 0
 
     @nn.compact
     def __call__(
@@ -133,6 +144,7 @@ class ResNetDiscriminator(nn.Module):
             h = h + inner
             if self.attention and i + 1 == _attended(sizes):
                 h = SelfAttention()(h)
+        h = BatchStddev(self.stddev)(h, train) if self.stddev else h
         features = jnp.sum(nn.relu(h), axis=(1, 2))
         features = nn.Dropout(self.dropout, deterministic=not train)(features)
         logits = nn.Dense(1, kernel_init=glorot_uniform())(features)[:, 0]
@@ -151,6 +163,8 @@ class ConvDiscriminator(nn.Module):
       dropout: rate after each halving.
       num_classes: with it labels are taken.
       labels: how.
+      stddev: images that the last map but one is compared over, in one more channel
+        (`BatchStddev`); 0 for none.
     """
 
     width: int = 64
@@ -158,6 +172,7 @@ class ConvDiscriminator(nn.Module):
     dropout: float = 0.0
     num_classes: int | None = None
     labels: Labels = PROJECTION
+    stddev: int = 0
 
     @nn.compact
     def __call__(
@@ -176,6 +191,7 @@ class ConvDiscriminator(nn.Module):
             c = self.width * 2**i
             h = layer(layer(h, c, first=i == 0), c, 4, 2)
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        h = BatchStddev(self.stddev)(h, train) if self.stddev else h
         h = layer(h, self.width * 2**n)
         features = jnp.sum(h, axis=(1, 2))
         logits = nn.Dense(1, kernel_init=glorot_uniform())(h.reshape(len(h), -1))[:, 0]
