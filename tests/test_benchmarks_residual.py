@@ -40,8 +40,8 @@ class Copied:
     def __call__(self, layer, kind='Conv', change=conv):
         """The next layer of a kind, its singular vectors with it where it has them."""
         name, leaves = self.next(kind)
-        spectral = hasattr(layer, 'weight_orig')
-        weight = layer.weight_orig if spectral else layer.weight
+        spectral = hasattr(layer, 'parametrizations')
+        weight = layer.parametrizations.weight.original if spectral else layer.weight
         put(self.torch, weight, change(leaves['kernel']))
         if layer.bias is not None:
             bias = leaves['bias']
@@ -54,8 +54,9 @@ class Copied:
         """The singular vectors of a state of the network."""
         for layer, name, shape, change in self.normed:
             found = net.stats['spectral'][name]
-            put(self.torch, layer.weight_u, found.u)
-            put(self.torch, layer.weight_v, change(np.reshape(found.v, (*shape[:-1], 1))).ravel())
+            spectrum = layer.parametrizations.weight[0]
+            put(self.torch, spectrum._u, found.u)
+            put(self.torch, spectrum._v, change(np.reshape(found.v, (*shape[:-1], 1))).ravel())
 
     def norm(self, layer):
         _, leaves = self.next('BatchNorm')

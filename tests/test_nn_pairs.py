@@ -111,6 +111,15 @@ def test_r3gan_has_the_parameters_of_its_layers(shape):
     assert counted(pair.discriminator) == common + channels[-1]
 
 
+def test_r3gan_has_the_papers_size_on_cifar_10():
+    paper = {'width': 768, 'blocks': 2, 'cardinality': 96, 'doubled': False}
+    pair = networks.r3gan((32, 32, 3), 64, None, **paper)
+    block = 2 * 768 * 1536 + 9 * 16 * 1536 + 2 * 1536
+    common = 4 * 2 * block + 3 * 768 + 16 * 768
+    assert counted(pair.generator) == common + 64 * 768
+    assert counted(pair.discriminator) == common + 768
+
+
 def test_r3gan_begins_as_a_linear_map():
     """The last kernel of each residual branch is zero."""
     pair = networks.r3gan((16, 16, 1), 4, None, width=4, cardinality=2)
@@ -156,3 +165,25 @@ def test_layers_of_no_size_are_refused(sizes):
     (name,) = sizes
     with pytest.raises(ValueError, match=f'expected size . of {name} >= 1, got 0'):
         networks.points((1, 1, 2), 2, None, **sizes)
+
+
+@pytest.mark.parametrize('name', ['resnet', 'sncnn', 'r3gan'])
+def test_on_accelerators_convolutions_are_those_of_xla(name):
+    """A pass with its gradients is lowered for CUDA and TPU, and loops over nothing there."""
+    pair = getattr(networks, name)((16, 16, 1), 4, None, width=4)
+    nets = [jax.eval_shape(network.init, KEY) for network in pair]
+
+    def slopes(g, d, z):
+        def loss(g, d):
+            images, _ = pair.generator.apply(g, z)
+            return jnp.sum(pair.discriminator.apply(d, images)[0].logits)
+
+        params = jax.grad(lambda *p: loss(g.replace(params=p[0]), d.replace(params=p[1])), (0, 1))
+        return params(g.params, d.params)
+
+    traced = jax.jit(slopes).trace(*nets, jax.ShapeDtypeStruct(NOISE.shape, NOISE.dtype))
+    for platform in ('cuda', 'tpu'):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert 'stablehlo.convolution' in text
+        assert 'stablehlo.while' not in text
+        assert 'stablehlo.custom_call' not in text

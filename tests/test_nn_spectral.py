@@ -43,12 +43,12 @@ def kernel(net, name):
     return net.params[layer][leaf]
 
 
-def theirs(w, u):
+def theirs(w, v):
     """One pass of torch.nn.utils.parametrizations.spectral_norm on rows of outputs, in float64."""
-    v = w.T @ u
-    v /= np.linalg.norm(v)
     u = w @ v
     u /= np.linalg.norm(u)
+    v = w.T @ u
+    v /= np.linalg.norm(v)
     return u, v, u @ w @ v
 
 
@@ -89,7 +89,7 @@ def test_a_pass_is_that_of_pytorchs_formula(train):
     scaled = jax.tree.map(lambda leaf: leaf, params)
     for name in KERNELS:
         old, w = net.stats['spectral'][name], rows(kernel(net, name))
-        u, v, sigma = theirs(w, np.float64(old.u)) if train else (old.u, old.v, old.u @ w @ old.v)
+        u, v, sigma = theirs(w, np.float64(old.v)) if train else (old.u, old.v, old.u @ w @ old.v)
         layer = name.partition('.')[0]
         scaled[layer]['kernel'] = params[layer]['kernel'] / float(sigma)
         new = after.stats['spectral'][name]
@@ -112,10 +112,9 @@ def test_gradients_take_the_singular_vectors_for_constants():
     u, v = (np.float64(x) for x in after.stats['spectral'][name][:2])
     features = np.float64(jax.random.normal(stream(KEY, 'f'), (7, len(v))))
     dense = spectral_norm(from_linen(nn.Dense(3), jnp.zeros((1, len(v)))))
-    net = dense.init(KEY)
     params = {'kernel': kernel(START, name), 'bias': jnp.zeros(3)}
     where = 'kernel'
-    begun = net.stats['spectral'][where]._replace(u=START.stats['spectral'][name].u)
+    begun = START.stats['spectral'][name]
 
     def loss(w):
         moved = Net({**params, 'kernel': w}, {'spectral': {where: begun}})
@@ -139,10 +138,13 @@ def test_equals_pytorch():
     torch = pytest.importorskip('torch', reason='expects PyTorch, which is none of the packages')
     layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(8, 5, bias=False))
     spectrum = layer.parametrizations.weight[0]
+    with torch.no_grad():  # So that one pass is not the last word.
+        layer.parametrizations.weight.original.add_(torch.randn(5, 8))
     w = layer.parametrizations.weight.original.detach().numpy().T
     dense = spectral_norm(from_linen(nn.Dense(5, use_bias=False), jnp.zeros((1, 8))))
     net = dense.init(KEY)
-    found = net.stats['spectral']['kernel']._replace(u=jnp.array(spectrum._u.numpy()))
+    begun = {name: jnp.array(getattr(spectrum, f'_{name}').numpy()) for name in 'uv'}
+    found = net.stats['spectral']['kernel']._replace(**begun)
     x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
     out, _ = dense.apply(Net({'kernel': jnp.array(w)}, {'spectral': {'kernel': found}}), x)
     np.testing.assert_allclose(out, layer(torch.from_numpy(x)).detach(), rtol=1e-4, atol=1e-6)

@@ -50,8 +50,8 @@ class DownBlock(nn.Module):
 
 
 def normed(layer: nn.Module) -> nn.Module:
-    """A layer under spectral norm, v before u as SNGAN's code has it."""
-    return nn.utils.spectral_norm(layer)
+    """A layer under spectral norm."""
+    return nn.utils.parametrizations.spectral_norm(layer)
 
 
 class SNGANGenerator(nn.Module):

@@ -196,6 +196,7 @@ def r3gan(
     blocks: int = 1,
     cardinality: int = 4,
     expansion: int = 2,
+    doubled: bool = True,
     labels: Labels = PROJECTION,
 ) -> Pair:
     """Residual networks without norms, Huang et al. 2024 (https://arxiv.org/abs/2501.05441).
@@ -204,17 +205,19 @@ def r3gan(
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
       latent_dim: length of z.
       num_classes: number of labels; None for none.
-      width: channels of the largest map, doubled with each halving up to 16 times; the paper's maps
-        all have 768 at 32 pixels.
+      width: channels of the largest map.
       blocks: at each size; the paper has 2.
-      cardinality: groups at the largest map, doubled as the channels are.
+      cardinality: groups at the largest map.
       expansion: channels of the 3x3 convolutions, in those of their map.
+      doubled: whether channels and groups double with each halving, up to 16 times. On CIFAR-10 the
+        paper's do not: `width=768,blocks=2,cardinality=96,doubled=False`.
       labels: how they are used where there are any; by default by projection.
     """
     check_range(1, width=width, blocks=blocks, cardinality=cardinality, expansion=expansion)
-    size = width, blocks, cardinality, expansion, num_classes
+    size = r3gans.Size(width, blocks, cardinality, expansion, doubled)
     return of_linen(
-        r3gans.R3GANGenerator(image_shape, *size), r3gans.R3GANDiscriminator(*size, labels),
+        r3gans.R3GANGenerator(image_shape, size, num_classes),
+        r3gans.R3GANDiscriminator(size, num_classes, labels),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Networks of R3GAN (Huang et al. 2024, https://arxiv.org/abs/2501.05441), without norms."""
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,13 +66,34 @@ class _Block(nn.Module):
         return h + y
 
 
-def _plan(width: int, blocks: int, cardinality: int, n: int) -> tuple[list[tuple], float]:
-    """Channels and groups of each of n maps, and the gain of residual layers: of a network of b
-    blocks `gain b^(-1/4)`, which keeps its outputs as loud as its inputs (Zhang et al. 2019)."""
-    gain = math.sqrt(2 / (1 + _SLOPE**2)) * (blocks * n) ** -0.25
-    return [
-        (width * times, cardinality * times) for times in (min(2**i, 16) for i in range(n))
-    ], gain
+class Size(NamedTuple):
+    """How large both networks are.
+
+    Attributes:
+      width: channels of the largest map.
+      blocks: at each size.
+      cardinality: groups of the 3x3 convolutions of the largest map; the paper's have 16 channels
+        each.
+      expansion: channels of these, in those of their map.
+      doubled: whether channels and groups double with each halving, up to 16 times.
+    """
+
+    width: int = 32
+    blocks: int = 1
+    cardinality: int = 4
+    expansion: int = 2
+    doubled: bool = True
+
+    def plan(self, n: int) -> tuple[list[tuple[int, int]], float]:
+        """Channels and groups of each of n maps, and the gain of residual layers: of a network of b
+        blocks `gain b^(-1/4)`, which keeps its outputs as loud as its inputs (Zhang et al. 2019).
+
+        Args:
+          n: maps, the largest first.
+        """
+        gain = math.sqrt(2 / (1 + _SLOPE**2)) * (self.blocks * n) ** -0.25
+        times = [min(2**i, 16) if self.doubled else 1 for i in range(n)]
+        return [(self.width * t, self.cardinality * t) for t in times], gain
 
 
 def _straight(h: Array, features: int) -> Array:
@@ -90,18 +112,12 @@ class R3GANGenerator(nn.Module):
 
     Attributes:
       image_shape: `(height, width, channels)`; multiples of 4 from 16 to 256, 1 or 3 channels.
-      width: channels of the largest map, doubled with each halving.
-      blocks: at each size.
-      cardinality: groups of the 3x3 convolutions; the paper's have 16 channels each.
-      expansion: channels of these, in those of their map.
+      size: of the network.
       num_classes: with it labels are taken, one-hot beside z.
     """
 
     image_shape: tuple[int, int, int]
-    width: int = 32
-    blocks: int = 1
-    cardinality: int = 4
-    expansion: int = 2
+    size: Size = Size()
     num_classes: int | None = None
 
     @nn.compact
@@ -110,7 +126,7 @@ class R3GANGenerator(nn.Module):
     ) -> Float[Array, 'b h w c']:
         z, _ = PROJECTION.taken(z, y, self.num_classes)
         sizes = stages(self.image_shape)
-        maps, gain = _plan(self.width, self.blocks, self.cardinality, len(sizes))
+        maps, gain = self.size.plan(len(sizes))
         c, _ = maps[-1]
         base = self.param('base', normal(1.0), (*sizes[-1], c), jnp.float32).astype(z.dtype)
         h = nn.Dense(c, use_bias=False, kernel_init=_scaled(1.0, z.shape[1]))(z)
@@ -118,8 +134,8 @@ class R3GANGenerator(nn.Module):
         for size, (c, groups) in reversed(list(zip(sizes, maps, strict=True))):
             if h.shape[1:3] != size:
                 h = cropped(bilinear_up(_widened(h, c)), size)
-            for _ in range(self.blocks):
-                h = _Block(groups, self.expansion, gain)(h)
+            for _ in range(self.size.blocks):
+                h = _Block(groups, self.size.expansion, gain)(h)
         return _straight(h, self.image_shape[2])
 
 
@@ -128,18 +144,12 @@ class R3GANDiscriminator(nn.Module):
     the last map with a kernel for each channel.
 
     Attributes:
-      width: channels of the largest map, doubled with each halving.
-      blocks: at each size.
-      cardinality: groups of the 3x3 convolutions.
-      expansion: channels of these, in those of their map.
+      size: of the network.
       num_classes: with it labels are taken.
       labels: how.
     """
 
-    width: int = 32
-    blocks: int = 1
-    cardinality: int = 4
-    expansion: int = 2
+    size: Size = Size()
     num_classes: int | None = None
     labels: Labels = PROJECTION
 
@@ -149,11 +159,11 @@ class R3GANDiscriminator(nn.Module):
     ) -> Judged:
         h, y = self.labels.seen(x, y, self.num_classes)
         sizes = stages((*x.shape[1:3], 1))
-        maps, gain = _plan(self.width, self.blocks, self.cardinality, len(sizes))
+        maps, gain = self.size.plan(len(sizes))
         for i, (c, groups) in enumerate(maps):
             h = _widened(bilinear_down(h), c) if i else _straight(h, c)
-            for _ in range(self.blocks):
-                h = _Block(groups, self.expansion, gain)(h)
+            for _ in range(self.size.blocks):
+                h = _Block(groups, self.size.expansion, gain)(h)
         places = math.prod(sizes[-1])
         kernel = self.param('kernel', _scaled(1.0, places), h.shape[1:], jnp.float32)
         features = jnp.sum(h * kernel[None].astype(h.dtype), axis=(1, 2))

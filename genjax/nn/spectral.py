@@ -33,11 +33,11 @@ class Spectrum(NamedTuple):
 def spectral_norm(network: Network) -> Network:
     """A network whose kernels and embeddings have a spectral norm of 1: `W / sigma(W)`.
 
-    `sigma = u^T W v`, by one power iteration a training pass, `v = W^T u / |W^T u|` and then
-    `u = W v / |W v|`, where W has an output a row. Gradients take u and v for constants. A pass in
-    evaluation iterates no further: it takes sigma by the stored u and v of the kernels at hand, so
-    that averaged kernels have a sigma of their own. What is stored of the kernels stays as it is,
-    from the first; all of it is in float32.
+    `sigma = u^T W v`, by one power iteration a training pass, `u = W v / |W v|` and then
+    `v = W^T u / |W^T u|`, where W has an output a row, as PyTorch's parametrization has it.
+    Gradients take u and v for constants. A pass in evaluation iterates no further: it takes sigma
+    by the stored u and v of the kernels at hand, so that averaged kernels have a sigma of their
+    own. What is stored of the kernels stays as it is, from the first; all of it is in float32.
 
     Miyato et al. 2018 (https://arxiv.org/abs/1802.05957).
 
@@ -112,8 +112,8 @@ def _begun(key: Key[Array, ''], leaf: Array) -> Spectrum:
 
 
 def _iterated(w: Array, u: Array, v: Array) -> tuple[Array, Array]:
-    v = _unit(u @ w, v)
-    return _unit(w @ v, u), v
+    u = _unit(w @ v, u)
+    return u, _unit(u @ w, v)
 
 
 def _unit(x: Array, otherwise: Array) -> Array:
