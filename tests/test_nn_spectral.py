@@ -13,8 +13,7 @@ from genjax import gan
 from genjax.core import Net
 from genjax.nn.conv import Conv
 from genjax.nn.linen import from_linen
-from genjax.nn.orthogonal import orthogonal_start
-from genjax.nn.spectral import spectral_norm
+from genjax.nn.spectral import orthogonal_start, spectral_norm
 from genjax.precision import mixed_precision
 from genjax.random import stream
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.train import train
-from genjax.train.balance import imbalance
+from genjax.train.health import imbalance
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), np.uint8)
 

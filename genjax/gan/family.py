@@ -15,7 +15,7 @@ from genjax.gan.packing import packed
 from genjax.gan.penalties import PENALTY, TermLike
 from genjax.gan.regularizers import GENERATOR_TERM, GeneratorTermLike
 from genjax.images import shape_of_images
-from genjax.nn.orthogonal import orthogonal_start
+from genjax.nn.spectral import orthogonal_start
 from genjax.nn.spectral import spectral_norm as spectral_norm_of
 from genjax.optim import OptimizerLike, clip_weights
 from genjax.optim import optimizer as guarded

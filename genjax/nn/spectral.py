@@ -1,9 +1,11 @@
-"""Spectral normalization of a network, whatever its layers are."""
+"""What is done to the kernels of a network, whatever its layers are: spectral normalization, and an
+orthogonal start."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax.linen.initializers import orthogonal
 from jax import lax
 from jaxtyping import Array, Float, Key
 
@@ -48,11 +50,11 @@ def spectral_norm(network: Network) -> Network:
     def init(key):
         net = network.init(key)
         leaves = jax.tree_util.tree_leaves_with_path(net.params)
-        named = ((name_of(path), leaf) for path, leaf in leaves)
+        named = ((_name(path), leaf) for path, leaf in leaves)
         found = {
             name: _begun(stream(key, f'{_SLOT}{name}'), leaf)
             for name, leaf in named
-            if is_matrix(name, leaf)
+            if _matrix(name, leaf)
         }
         return Net(net.params, {**net.stats, _SLOT: found})
 
@@ -61,7 +63,7 @@ def spectral_norm(network: Network) -> Network:
         new = {}
 
         def normalized(path, leaf):
-            name = name_of(path)
+            name = _name(path)
             if name not in found:
                 return leaf
             w = _rows(leaf)
@@ -80,22 +82,38 @@ def spectral_norm(network: Network) -> Network:
     return Network(init, apply)
 
 
-def name_of(path: tuple) -> str:
-    """The names on the way to a leaf, with dots between them.
+def orthogonal_start(network: Network) -> Network:
+    """A network whose kernels and embeddings begin as orthogonal matrices, `W W^T = I` or
+    `W^T W = I`, with a row for each input; those that begin at zero stay there.
+
+    Saxe et al. 2014 (https://arxiv.org/abs/1312.6120), in GANs Brock et al. 2019
+    (https://arxiv.org/abs/1809.11096).
 
     Args:
-      path: as `jax.tree_util` gives it.
+      network: any.
     """
+    initializer = orthogonal()
+
+    def init(key):
+        net = network.init(key)
+
+        def begun(path, leaf):
+            name = _name(path)
+            if not _matrix(name, leaf):
+                return leaf
+            drawn = initializer(stream(key, f'orthogonal{name}'), leaf.shape, leaf.dtype)
+            return jnp.where(jnp.any(leaf), drawn, leaf)
+
+        return net.replace(params=jax.tree_util.tree_map_with_path(begun, net.params))
+
+    return Network(init, network.apply)
+
+
+def _name(path: tuple) -> str:
     return jax.tree_util.keystr(path, simple=True, separator='.')
 
 
-def is_matrix(name: str, leaf: Array) -> bool:
-    """Whether a leaf is a kernel or an embedding.
-
-    Args:
-      name: of it, by `name_of`.
-      leaf: of the parameters.
-    """
+def _matrix(name: str, leaf: Array) -> bool:
     return leaf.ndim >= 2 and name.rpartition('.')[2] in _NORMALIZED
 
 

@@ -15,7 +15,7 @@ from genjax.core import State
 from genjax.data import Dataset, evaluation_batches
 from genjax.gan import GAN
 from genjax.random import stream
-from genjax.train.balance import imbalance
+from genjax.train.health import imbalance
 from genjax.train.logs import Record
 from genjax.vae import VAE
 
