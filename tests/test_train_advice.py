@@ -138,7 +138,8 @@ def test_the_plan_counts_passes():
     )
     config |= {'image_shape': [16, 16, 1], 'options': {'penalties': ['r1:weight=2', 'wgan_gp']}}
     told = plan(config, state, GREYS, BINARY, PACE, 16)[2]
-    assert told.startswith('r1:weight=2; the rule 0.0002 h w / b, made for StyleGAN2, is 0.0064 he')
+    assert told.startswith('r1:weight=2, of weight 10 where')
+    assert 'StyleGAN2, is 0.0064 here' in told
 
 
 def test_passes_stand_for_steps():

@@ -2,7 +2,7 @@
 
 A convolution of a map whose values stand four times, or the means of one, is a convolution of
 stride 2 with a kernel of one more tap, of sums of the given one's: the same numbers from 4 in place
-of 9 products each (Karras et al. 2018, https://arxiv.org/abs/1812.04948, have the larger maps so).
+of 9 products each, as the code of Karras et al. 2018 (https://arxiv.org/abs/1710.10196) has it.
 """
 
 import jax.numpy as jnp

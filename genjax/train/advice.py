@@ -111,8 +111,8 @@ def _rules(config: Config) -> list[str]:
         return []
     rule = default_gamma(tuple(config['image_shape']), config['batch_size'])
     return [
-        f'{", ".join(names)}; the rule 0.0002 h w / b, made for StyleGAN2, is {rule:.2g} here, and '
-        'networks without norms want some hundred times as much'
+        f'{", ".join(names)}, of weight 10 where none is said; the rule 0.0002 h w / b, made for '
+        f'StyleGAN2, is {rule:.2g} here, and networks without norms want some hundred times as much'
     ]
 
 
