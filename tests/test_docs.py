@@ -47,7 +47,7 @@ def test_the_worked_example_is_a_loss_and_its_row():
     ).items()
     assert name == 'pearson'
     real, fake = np.random.default_rng(0).normal(size=(2, 9)).astype(np.float32)
-    for half, formula in zip(objective, (discriminator, generator), strict=True):
+    for half, formula in zip(objective[:2], (discriminator, generator), strict=True):
         np.testing.assert_allclose(half(real, fake), formula(real, fake), rtol=1e-5)
     gradient = jax.grad(lambda f: objective.discriminator(real[0], f))(-2.0)
     assert gradient == 0, 'the optimum of fake logits is -2'

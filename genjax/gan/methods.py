@@ -107,7 +107,7 @@ def dragan():
 
 @preset(
     gan,
-    networks='sncnn:width=12',
+    networks='sncnn:width=16',
     objective='hinge',
     spectral_norm='discriminator',
     optimizer='adam:b1=0.0,b2=0.9',
@@ -122,7 +122,8 @@ def sncnn():
     https://arxiv.org/abs/1706.08500) and ten to twenty times those of the paper, which kernels of a
     fixed norm bear.
 
-    Reached: nothing yet, by nothing.
+    Reached: Frechet distance 1.1 on the digits with labels after 500 steps, one seed, `python -m
+    experiments.labelled_digits`.
     """
 
 
