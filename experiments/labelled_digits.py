@@ -6,6 +6,22 @@
 digits' classifier: Frechet distance of 500 samples to the training digits, the share of samples
 that show the digit asked for, the shares of copies and of near copies, recall; held-out digits in
 brackets. A run that is there already goes on.
+
+Reached so far (2 cores with AVX2, jax 0.10.2), Frechet distance and class accuracy:
+
+    rates that fall, seed 1           500 steps 1.07 0.982, 1,000 0.77 0.992
+    the same, width 12, seed 0        500 1.14 0.988, 1,000 0.99 0.997
+    2e-3 and 4e-3 all along, seed 1   500 1.08 0.960, 1,000 0.98 0.996, 1,500 0.96 0.987, 2,000 0.85
+                                      0.994
+    the same, seed 2                  500 1.37 0.984, 1,000 1.01 0.994, 1,500 0.99 0.997
+    the same, width 12, seed 0 (*)    400 1.57 0.986, 800 0.96 0.991, 1,200 0.98 0.997, 1,600 0.88
+                                      0.996, 2,000 0.86 0.994, 2,400 0.87 0.990
+
+Near copies were 0.001 at most (held-out digits: 0), recall 0.42 to 0.71 (0.91). At 400 steps of
+width 12 (*), constant rates of 5e-4, 1e-3, 2e-3 and 4e-3, the discriminator's twice as large, gave
+6.4, 4.1, 1.6 and 1.4, the last with a class accuracy of 0.96 and the lower precision; 2e-4 and 4e-4
+17.4. b1 of 0.5 at 5e-4 gave 9.8, batch norm in place of spectral norm, at 5e-4 both, 14.5. (*): with
+the power iteration half a step behind.
 """
 
 from pathlib import Path
