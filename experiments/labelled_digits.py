@@ -20,8 +20,8 @@ Reached so far (2 cores with AVX2, jax 0.10.2), Frechet distance and class accur
 Near copies were 0.001 at most (held-out digits: 0), recall 0.42 to 0.71 (0.91). At 400 steps of
 width 12 (*), constant rates of 5e-4, 1e-3, 2e-3 and 4e-3, the discriminator's twice as large, gave
 6.4, 4.1, 1.6 and 1.4, the last with a class accuracy of 0.96 and the lower precision; 2e-4 and 4e-4
-17.4. b1 of 0.5 at 5e-4 gave 9.8, batch norm in place of spectral norm, at 5e-4 both, 14.5. (*): with
-the power iteration half a step behind.
+17.4. b1 of 0.5 at 5e-4 gave 9.8, batch norm in place of spectral norm, at 5e-4 both, 14.5.
+(*): with the power iteration half a step behind.
 """
 
 from pathlib import Path
