@@ -9,7 +9,9 @@ principal components of the training images' pixels (`genjax evaluate --features
 those of the held-out images; `samples.png` of each run is to be looked at.
 """
 
-import time
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import tyro
 from genjax import plots
 from genjax.evaluation import evaluate, samples
 from genjax.machine import own_process
-from genjax.train import train
+from genjax.train import Run, train
 
 _ALL: dict[str, dict[str, Any]] = {
     'dcgan': {'width': 32},
@@ -28,11 +30,12 @@ _ALL: dict[str, dict[str, Any]] = {
     'r3gan': {'width': 16},
     'wgan_gp': {'width': 32},
 }
+_ENOUGH = 10**6  # steps that no minutes suffice for
 _FIGURES = ('frechet', 'kernel', 'precision', 'recall', 'density', 'coverage')
 
 
-def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, options: dict) -> Any:
-    """Trains for so many minutes, compilation included; the run, and its steps a second.
+def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, options: dict) -> Run:
+    """Trains until it is told to end, after so many minutes, compilation included.
 
     Args:
       recipe: its name.
@@ -42,15 +45,15 @@ def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, optio
       seed: of the run.
       options: of the recipe.
     """
-    start, pace = time.perf_counter(), {'dispatch': 10, 'sample_every': 10**6, 'eval_every': 10**6}
-    given = {'run': folder, 'seed': seed, 'held_out': 0.1} | pace | options
-    train(recipe, data, steps=20, **given)
-    warm = time.perf_counter()
-    train(recipe, data, steps=60, **given)
-    rate = 40 / (time.perf_counter() - warm)
-    left = 60 * minutes - (time.perf_counter() - start)
-    steps = 60 + max(0, round(left * rate / 10) * 10)
-    return train(recipe, data, steps=steps, **given), rate
+    timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    try:
+        return train(
+            recipe, data, run=folder, seed=seed, held_out=0.1, dispatch=10, steps=_ENOUGH,
+            sample_every=_ENOUGH, eval_every=_ENOUGH, **options,
+        )  # fmt: skip
+    finally:
+        timer.cancel()
 
 
 def main(
@@ -74,7 +77,7 @@ def main(
     own_process()
     for recipe in only:
         options = _ALL[recipe] | ({'num_classes': num_classes} if num_classes else {})
-        run, rate = learn(recipe, data, folder / f'{recipe}_{seed}', minutes, seed, options)
+        run = learn(recipe, data, folder / f'{recipe}_{seed}', minutes, seed, options)
         found = evaluate(run, features='pixels', n=1000, resamples=3)
         drawn = samples(run, 64)
         plots.save_images(folder / f'{recipe}_{seed}' / 'samples.png', drawn.x, drawn.columns)
@@ -83,7 +86,7 @@ def main(
             for figure in found.figures
             if figure.name.startswith(_FIGURES)
         )
-        print(f'{recipe:8} {int(run.state.step):6} steps, {rate:.3g}/s: {told}', flush=True)
+        print(f'{recipe:8} {int(run.state.step):6} steps: {told}', flush=True)
 
 
 if __name__ == '__main__':

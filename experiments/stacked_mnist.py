@@ -26,6 +26,7 @@ import tyro
 
 from genjax import metrics
 from genjax.data import Dataset, load, stacked
+from genjax.evaluation.sampling import draw
 from genjax.machine import own_process
 from genjax.random import stream
 from genjax.train import Run, train
@@ -44,14 +45,10 @@ def covered(run: Run, samples: int) -> metrics.ModeCoverage:
 
     Args:
       run: of three channels.
-      samples: how many; thousands are drawn at once.
+      samples: how many.
     """
     key = stream(jax.random.key(run.config['seed']), 'stacked')
-    pieces = [
-        np.asarray(run.model.sample(run.state, jax.random.fold_in(key, i), AT_ONCE))
-        for i in range(-(-samples // AT_ONCE))
-    ]
-    return metrics.stacked_coverage(metrics.digits(), np.concatenate(pieces)[:samples])
+    return metrics.stacked_coverage(metrics.digits(), draw(run, key, samples, None, AT_ONCE))
 
 
 def learn(method: str, data: Dataset, run: Path, steps: int, seed: int, width: int) -> Run:

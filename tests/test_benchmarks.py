@@ -38,13 +38,19 @@ def ordered(params, *kinds):
             if f'{kind}_{i}' in params]  # fmt: skip
 
 
+def put(torch, parameter, array):
+    """Puts an array of its shape into a parameter."""
+    assert tuple(parameter.shape) == array.shape
+    with torch.no_grad():
+        parameter.copy_(torch.from_numpy(np.array(array)))
+
+
 def copied(torch, module, arrays):
     """Puts arrays into the parameters of a module, in their order."""
     parameters = list(module.parameters())
     assert [p.shape for p in parameters] == [a.shape for a in arrays]
-    with torch.no_grad():
-        for parameter, array in zip(parameters, arrays, strict=True):
-            parameter.copy_(torch.from_numpy(np.array(array)))
+    for parameter, array in zip(parameters, arrays, strict=True):
+        put(torch, parameter, array)
 
 
 def generator_arrays(params):

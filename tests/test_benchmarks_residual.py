@@ -6,15 +6,9 @@ import pytest
 
 from experiments.benchmarks import jax_gan
 from genjax.random import step_key, stream
-from tests.test_benchmarks import conv
+from tests.test_benchmarks import conv, put
 
 BATCH = 4
-
-
-def put(torch, parameter, array):
-    assert tuple(parameter.shape) == array.shape
-    with torch.no_grad():
-        parameter.copy_(torch.from_numpy(np.array(array)))
 
 
 def first(kernel):

@@ -49,10 +49,12 @@ class Tuning(NamedTuple):
         """Images [b, c, h, w] on the device, laid out."""
         return x.to(DEVICE).contiguous(memory_format=self.format)
 
-    def adam(self, net: nn.Module, lr: float, b1: float = 0.9) -> torch.optim.Optimizer:
+    def adam(
+        self, net: nn.Module, lr: float, b1: float = 0.9, b2: float = 0.999
+    ) -> torch.optim.Optimizer:
         """Adam as the example has it, or fused."""
         options = {'fused': True} if self.fused else {}
-        return torch.optim.Adam(net.parameters(), lr=lr, betas=(b1, 0.999), **options)
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=(b1, b2), **options)
 
     def precision(self) -> contextlib.AbstractContextManager:
         """The context of a forward pass."""

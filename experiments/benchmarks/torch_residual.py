@@ -195,11 +195,7 @@ class Step:
     ):
         self.g, self.d = map(tuning.network, nets)
         self.losses, self.gamma, self.tuning = losses, gamma, tuning
-        fused = {'fused': True} if tuning.fused else {}
-        self.optimizers = [
-            torch.optim.Adam(net.parameters(), lr=2e-4, betas=betas, **fused)
-            for net in (self.g, self.d)
-        ]
+        self.optimizers = [tuning.adam(net, 2e-4, *betas) for net in nets]
 
     def penalty(self, logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """`gamma |grad D|^2 / 2`, in the mean."""

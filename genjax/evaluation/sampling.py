@@ -178,10 +178,10 @@ def interpolations(
     make = run.model.decode if isinstance(run.model, VAE) else run.model.generate
     z = z.reshape(rows * columns, -1)
 
-    def draw(start):
+    def between(start):
         return make(run.state, *(_piece(each, start, CHUNK) for each in (z, labels)))
 
-    return _in_chunks(draw, len(z), CHUNK)
+    return _in_chunks(between, len(z), CHUNK)
 
 
 def slerp(

@@ -55,7 +55,9 @@ class Labels(NamedTuple):
     def seen(
         self, x: Array, y: Array | None, num_classes: int | None
     ) -> tuple[Float[Array, 'b h w e'], Array | None]:
-        """What a discriminator begins with, and the labels as its head takes them.
+        """What a discriminator begins with, and the labels as its head takes them: where planes
+        are asked for, images with one for each class, of ones where the image is of that class
+        (Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784).
 
         Args:
           x: images.
@@ -66,7 +68,10 @@ class Labels(NamedTuple):
           ValueError: labels do not fit.
         """
         y = check_labels(y, x.shape[0], num_classes)
-        return with_planes(x, y, num_classes) if self.planes else x, y
+        if y is None or num_classes is None or not self.planes:
+            return x, y
+        hot = nn.one_hot(y, num_classes, dtype=x.dtype)[:, None, None]
+        return jnp.concatenate([x, jnp.broadcast_to(hot, (*x.shape[:-1], num_classes))], axis=-1), y
 
     def judged(
         self, logits: Array, features: Array, y: Array | None, num_classes: int | None
@@ -112,26 +117,3 @@ def projection(logits: Array, features: Array, y: Array | None, num_classes: int
 
 # Norms alone part the classes slowly.
 PROJECTION = Labels(projection, norms=True, beside=True)
-
-
-def with_planes(
-    x: Float[Array, 'b h w c'], y: Array | None, num_classes: int | None
-) -> Float[Array, 'b h w e']:
-    """Images with a plane for each class, of ones where the image is of that class.
-
-    Mirza and Osindero 2014 (https://arxiv.org/abs/1411.1784).
-
-    Args:
-      x: images.
-      y: labels, or None.
-      num_classes: number of labels; None for none.
-
-    Raises:
-      ValueError: labels do not fit.
-    """
-    y = check_labels(y, x.shape[0], num_classes)
-    if y is None or num_classes is None:
-        return x
-    hot = nn.one_hot(y, num_classes, dtype=x.dtype)
-    shape = (*x.shape[:-1], num_classes)
-    return jnp.concatenate([x, jnp.broadcast_to(hot[:, None, None], shape)], axis=-1)

@@ -96,7 +96,8 @@ class ResNetDiscriminator(nn.Module):
 
     `h + down(conv(relu(conv(relu(h)))))`, where h goes down and through a 1x1 convolution on its
     way; the first block takes the pixels as they are. The features are summed over all positions.
-    Channels as the generator's; SNGAN's has 128 at 32 pixels, 64 above.
+    In images of 32 pixels or fewer all maps have `width` channels, in larger ones each has twice as
+    many as the one before it, up to 16 times. SNGAN's has 128 at 32 pixels, 64 above.
 
     Attributes:
       width: channels of the first block.

@@ -139,7 +139,7 @@ ROWS = [
         tuple(_GAN),
         **_SHORT,
     ),
-    # The networks of the next four are tried in test_nn_residual: they take long to compile.
+    # The networks of the next five are tried in test_nn_residual: they take long to compile.
     Row(
         'sncnn',
         gan.sncnn,
