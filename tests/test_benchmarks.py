@@ -144,7 +144,7 @@ def test_a_step_of_a_vae_is_that_of_pytorch(kind, tuning):
     rng = np.random.default_rng(0)
     e = rng.standard_normal((BATCH, 5), np.float32)
     with (
-        mock.patch('jax.random.normal', lambda key, shape: jnp.reshape(e, shape)),
+        mock.patch('jax.random.normal', lambda key, shape, *dtype: jnp.reshape(e, shape)),
         mock.patch('torch.randn_like', return_value=torch.from_numpy(e)),
     ):
         for _ in range(4):
