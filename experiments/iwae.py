@@ -80,7 +80,7 @@ def iwae(
         'decoder': from_linen(decoder, z),
     }
     settings = vae.Settings(image_shape, LATENT, vae.bernoulli(), vae.bounds.iwae, k)
-    parts = vae.gaussian_parts(networks['encoder'], networks['decoder'], settings)
+    parts = vae.parts_of(networks, settings)
     rates = optax.join_schedules(
         [optax.constant_schedule(rate) for rate in RATES], np.cumsum(stages)[:-1].tolist()
     )

@@ -70,6 +70,26 @@ def test_parts_are_no_classes(tmp_path, names):
     assert data.load(tmp_path, reading={'rules': 1}).classes == tuple(sorted(names))
 
 
+@pytest.mark.parametrize('pack', [zipped, tarred])
+def test_the_folder_around_all_classes_is_no_class(tmp_path, pack):
+    archive = tmp_path / f'photos.{"zip" if pack is zipped else "tar"}'
+    write(tmp_path / 'a' / 'photos' / 'all', cat__1=GREY, cat__2=GREY + 1, dog__1=GREY + 2)
+    pack(tmp_path / 'a', archive)
+    for source in (archive, tmp_path / 'a'):
+        dataset = data.load(source)
+        assert dataset.classes == ('cat', 'dog')
+        assert dataset.y.tolist() == [0, 0, 1]
+    write(tmp_path / 'b' / 'photos', cat__1=GREY)
+    assert data.load(tmp_path / 'b').classes == ('cat',)
+
+
+def test_parts_may_lie_in_a_folder(tmp_path):
+    write(tmp_path / 'a' / 'photos', train__cat__1=GREY, train__dog__2=GREY + 1, val__dog__3=GREY)
+    dataset = data.load(tmp_path / 'a')
+    assert dataset.classes == ('cat', 'dog')
+    assert dataset.apart.classes == ('dog',)
+
+
 def test_of_three_parts_one_is_left_aside(tmp_path):
     write(tmp_path, train__a=GREY, val__a=GREY + 1, test__a=GREY + 2)
     dataset = data.load(tmp_path)

@@ -33,7 +33,7 @@ def factor_vae(image_shape, latent_dim, hidden, likelihood, gamma=35.0, learning
         'decoder': from_linen(MLPDecoder(image_shape, hidden), z),
         'critic': from_linen(MLPDecoder((), (64, 64), nn.leaky_relu), z),
     }
-    parts = vae.gaussian_parts(networks['encoder'], networks['decoder'], settings)
+    parts = vae.parts_of(networks, settings)
     forward = vae.compose(parts)
 
     def critic(state, z):

@@ -19,7 +19,7 @@ ORDER = [
     {'core'},
     {'nn', 'precision'},
     {'images'},
-    {'optim', 'augment', 'data', 'plots'},
+    {'optim', 'augment', 'data', 'plots', 'latents'},
     {'gan', 'vae'},
     {'methods', 'metrics'},
     {'train'},

@@ -31,7 +31,7 @@ from genjax.parts import (
 from genjax.train.config import build, describe_options
 from genjax.train.errors import RunError
 from genjax.vae.bounds import BOUND
-from genjax.vae.distributions import LIKELIHOOD
+from genjax.vae.likelihoods import LIKELIHOOD
 
 KIND = {
     'objective': OBJECTIVE,

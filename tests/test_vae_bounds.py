@@ -167,8 +167,9 @@ def test_a_prior_without_closed_form_leaves_the_bounds_by_samples(exact):
     np.testing.assert_allclose(seen.log_pz, np.log(density), rtol=1e-5)
     log_w = np.float64(seen.log_px_z) + np.log(density) - np.float64(seen.log_qz)
     np.testing.assert_allclose(vae.sampled_elbo(seen), log_w.mean(axis=0), rtol=1e-5)
-    with pytest.raises(ValueError, match='expected a KL in closed form, got none: use sampled_elb'):
-        vae.elbo(seen)
+    np.testing.assert_allclose(vae.elbo(seen), vae.sampled_elbo(seen))
+    with pytest.raises(ValueError, match='closed form for free_bits, got Normal and Mixture'):
+        vae.elbo(seen, free_bits=0.5)
 
 
 def test_compose_puts_each_sample_beside_its_image_and_label():

@@ -8,8 +8,8 @@ from scipy import stats
 from scipy.special import expit, log_expit
 
 from genjax import vae
+from genjax.latents.distributions import LOG_VAR_LIMIT, bounded
 from genjax.random import stream
-from genjax.vae.distributions import LOG_VAR_LIMIT, bounded
 
 KEY = jax.random.key(11)
 RNG = np.random.default_rng(3)

@@ -158,7 +158,10 @@ def test_below_its_free_bits_the_kl_has_no_gradient_and_its_metric_no_floor(floo
             {'free_bits': 0.5, 'bound': 'iwae', 'k': 5},
             "iwae has no option 'free_bits'",
         ),
-        ({'bound': vae.iwae}, 'expected a bound: one of elbo, iwae, sampled_elbo'),
+        (
+            {'bound': vae.iwae},
+            'expected a bound: one of beta_tc, capacity, ciwae, dreg, elbo, iwae, miwae, ',
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -1,7 +1,9 @@
 """What the files of a folder are called by: parts of a dataset, and classes."""
 
 import json
+import posixpath
 import re
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -43,17 +45,31 @@ def parts(tree: Tree, rules: int) -> tuple[str, str, tuple[str, ...]]:
     Returns:
       Both, '' where there are no such folders, and what is to be said of that.
     """
-    folders = {file.name.partition('/')[0] for file in tree.images if '/' in file.name}
-    flat = any('/' not in file.name for file in tree.images)
+    if rules < 2:
+        return '', '', ()
+    outer = _outer(tree)
+    names = [file.name.removeprefix(outer) for file in tree.images]
+    folders = {name.partition('/')[0] for name in names if '/' in name}
+    flat = any('/' not in name for name in names)
     train = next((name for name in sorted(folders) if name.lower() in _TRAIN), None)
     others = {name.lower(): name for name in folders if name != train}
-    if rules < 2 or flat or train is None or set(others) - {*_APART}:
-        return '', '', ()
+    if flat or train is None or set(others) - {*_APART}:
+        return outer, '', ()
     apart = next((others[name] for name in _APART if name in others), None)
     told = [f'{tree.root}: {train!r} is trained on']
     told += [f'{apart!r} is held out'] if apart else []
     told += [f'{name!r} is left aside' for name in sorted(others.values()) if name != apart]
-    return f'{train}/', f'{apart}/' if apart else '', (', '.join(told),)
+    return f'{outer}{train}/', f'{outer}{apart}/' if apart else '', (', '.join(told),)
+
+
+def _outer(tree: Tree) -> str:
+    """The folders around those of all classes, as `photos/` is around `photos/cat/1.jpg` in most
+    archives."""
+    folders = {posixpath.dirname(file.name) for file in tree.images}
+    common = posixpath.commonpath(folders)
+    outer = posixpath.dirname(common) if common in folders else common
+    names = takewhile(lambda name: name.lower() not in _TRAIN, PurePosixPath(outer).parts)
+    return ''.join(f'{name}/' for name in names)
 
 
 def labelled(tree: Tree, files: list[File], prefix: str, rules: int) -> Named:

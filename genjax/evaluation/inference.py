@@ -101,7 +101,7 @@ class Likelihoods(NamedTuple):
 
 
 def likelihoods(run: Run, e: Evidence) -> Likelihoods | None:
-    """Bounds, and likelihoods by importance samples; None of a GAN.
+    """Bounds, and likelihoods by importance samples; None of a GAN and of an autoencoder.
 
     A likelihood that is none (`grey_bernoulli`) has an ELBO, as it is trained by, but no other.
 
@@ -110,7 +110,7 @@ def likelihoods(run: Run, e: Evidence) -> Likelihoods | None:
       e: the evidence.
     """
     model, key = run.model, stream(e.key, 'likelihood')
-    if not isinstance(model, VAE):
+    if not isinstance(model, VAE) or not model.has_density:
         return None
 
     def over(images: Images, function: Callable) -> Any:

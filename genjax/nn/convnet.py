@@ -7,23 +7,26 @@ from jaxtyping import Array, Float, Int
 
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.labels import with_labels
+from genjax.nn.mlp import moments
 from genjax.nn.sizes import cropped, stages
 
 
 class ConvEncoder(nn.Module):
-    """`images -> (mean, log_var)`, each [b, latent_dim], not bounded: 4x4 stride-2 convolutions.
+    """`images -> (mean [b, latent_dim], log_var [b, spread])`, not bounded, by 4x4 stride 2.
 
     Attributes:
       latent_dim: length of z.
       width: channels of the first layer; each layer after it has twice as many.
       num_classes: with it labels are taken, one-hot beside the last features.
       dropout: rate after each layer.
+      spread: length of the second output, latent_dim by default.
     """
 
     latent_dim: int
     width: int = 32
     num_classes: int | None = None
     dropout: float = 0.0
+    spread: int | None = None
 
     @nn.compact
     def __call__(
@@ -35,8 +38,7 @@ class ConvEncoder(nn.Module):
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         h = with_labels(h.reshape(h.shape[0], -1), y, self.num_classes)
         h = nn.relu(nn.Dense(8 * self.width)(h))
-        mean, log_var = (nn.Dense(self.latent_dim, name=name)(h) for name in ('mean', 'log_var'))
-        return mean, log_var
+        return moments(h, self.latent_dim, self.spread)
 
 
 class ConvDecoder(nn.Module):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -37,8 +38,26 @@ class _Hidden(nn.Module):
         return h
 
 
+def moments(
+    h: Float[Array, 'b features'], d: int, spread: int | None = None, **options: Any
+) -> tuple[Float[Array, 'b d'], Float[Array, 'b spread']]:
+    """An encoder's two outputs, layers `mean` and `log_var` of the module that is running.
+
+    Args:
+      h: its last features.
+      d: length of z.
+      spread: length of the second output, d by default.
+      **options: of both layers.
+    """
+    spread = d if spread is None else spread
+    mean = nn.Dense(d, name='mean', **options)(h)
+    if not spread:
+        return mean, mean[:, :0]
+    return mean, nn.Dense(spread, name='log_var', **options)(h)
+
+
 class MLPEncoder(nn.Module):
-    """`images -> (mean, log_var)`, each [b, latent_dim], not bounded.
+    """`images -> (mean [b, latent_dim], log_var [b, spread])`, not bounded.
 
     Images in [-1, 1] are taken as (x + 1) / 2: the background of black images is zero, without
     which the first layer learns more slowly (2 nats after ten epochs of MNIST).
@@ -50,6 +69,7 @@ class MLPEncoder(nn.Module):
       num_classes: with it labels are taken, one-hot beside the pixels.
       dropout: rate after each hidden layer.
       kernel_init: of every layer.
+      spread: length of the second output, latent_dim by default.
     """
 
     latent_dim: int
@@ -58,6 +78,7 @@ class MLPEncoder(nn.Module):
     num_classes: int | None = None
     dropout: float = 0.0
     kernel_init: Callable = _KERNEL
+    spread: int | None = None
 
     @nn.compact
     def __call__(
@@ -65,11 +86,7 @@ class MLPEncoder(nn.Module):
     ) -> tuple[Float[Array, 'b d'], Float[Array, 'b d']]:
         h = with_labels((x.reshape(x.shape[0], -1) + 1) / 2, y, self.num_classes)
         h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
-        mean, log_var = (
-            nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name=name)(h)
-            for name in ('mean', 'log_var')
-        )
-        return mean, log_var
+        return moments(h, self.latent_dim, self.spread, kernel_init=self.kernel_init)
 
 
 class MLPDecoder(nn.Module):

@@ -1,19 +1,17 @@
 """Variational autoencoders."""
 
-from genjax.vae import bounds, networks
+from genjax.latents import Normal, normal, standard_normal
+from genjax.vae import bounds, critics, likelihoods, networks, posteriors, priors, regularizers
 from genjax.vae.bounds import elbo, log_weights, sampled_elbo
-from genjax.vae.distributions import (
+from genjax.vae.family import parts_of, warmed_up
+from genjax.vae.likelihoods import (
     Likelihood,
-    Normal,
     bernoulli,
     discretized_logistic,
     gaussian,
     grey_bernoulli,
     learned_gaussian,
-    normal,
-    standard_normal,
 )
-from genjax.vae.family import gaussian_parts, warmed_up
 from genjax.vae.methods import *  # noqa: F403
 from genjax.vae.methods import __all__ as _methods
 from genjax.vae.networks import Pair
@@ -32,15 +30,20 @@ __all__ = [
     'bernoulli',
     'bounds',
     'compose',
+    'critics',
     'discretized_logistic',
     'elbo',
     'gaussian',
-    'gaussian_parts',
     'grey_bernoulli',
     'learned_gaussian',
+    'likelihoods',
     'log_weights',
     'networks',
     'normal',
+    'parts_of',
+    'posteriors',
+    'priors',
+    'regularizers',
     'sampled_elbo',
     'standard_normal',
     'variational',

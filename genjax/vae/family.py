@@ -1,8 +1,9 @@
 """VAEs: how the parts of one meet, and every option that all methods have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+import jax
 import jax.numpy as jnp
 
 from genjax.augment import AUGMENT, AugmentLike, chain, clip
@@ -10,43 +11,67 @@ from genjax.core import Hyper, HyperLike, Network, hyper
 from genjax.images import shape_of_images
 from genjax.optim import OptimizerLike
 from genjax.optim import optimizer as guarded
-from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all
+from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all, maybe
 from genjax.precision import Precision, mixed_precision
 from genjax.vae.bounds import BOUND, BoundLike
-from genjax.vae.distributions import (
-    LIKELIHOOD,
-    LikelihoodLike,
-    normal,
-    standard_normal,
-)
+from genjax.vae.critics import CRITIC, CriticLike, judged
+from genjax.vae.likelihoods import LIKELIHOOD, LikelihoodLike
 from genjax.vae.networks import NETWORKS, Activation, NetworksLike
+from genjax.vae.posteriors import POSTERIOR, Posterior, PosteriorLike, gaussian
+from genjax.vae.priors import PRIOR, Prior, PriorLike
+from genjax.vae.regularizers import REGULARIZER, RegularizerLike
 from genjax.vae.terms import Parts, compose
+from genjax.vae.uses import seen_by
 from genjax.vae.variational import VAE, Settings, variational
 
 
-def gaussian_parts(encoder: Network, decoder: Network, settings: Settings) -> Parts:
-    """A diagonal-Gaussian posterior, a standard normal prior, and the likelihood of the settings.
+def parts_of(
+    networks: Mapping[str, Network],
+    settings: Settings,
+    posterior: Posterior | None = None,
+    prior: Prior | None = None,
+) -> Parts:
+    """The distributions of a VAE by networks: by default a Gaussian posterior, its standard prior.
 
     Args:
-      encoder: `x -> (mean, log_var)`, called `encoder` in the state.
-      decoder: `z -> outputs`, called `decoder` in the state.
+      networks: `encoder`, `x -> (mean, log_var)`, and `decoder`, `z -> outputs`; `posterior` and
+        `prior` where these have networks of their own.
       settings: has the likelihood and the length of z.
+      posterior: how the encoder's outputs are meant.
+      prior: p(z), that of the posterior by default.
     """
+    posterior, d = posterior or gaussian(), settings.latent_dim
 
-    def run(name, network, state, key, x, y, train):
+    def run(name, state, key, x, y, train):
         labels = () if y is None else (y,)
-        out, net = network.apply(state.nets[name], x, *labels, key=key, train=train)
+        out, net = networks[name].apply(state.nets[name], x, *labels, key=key, train=train)
         return out, state.replace(nets={**state.nets, name: net})
 
     def encode(state, key, x, y, train):
-        out, state = run('encoder', encoder, state, key, x, y, train)
-        return normal(*out), state
+        out, state = run('encoder', state, key, x, y, train)
+        return posterior.distribution(state.nets.get('posterior'), *out), state
 
     def decode(state, key, z, y, train):
-        out, state = run('decoder', decoder, state, key, z, y, train)
+        out, state = run('decoder', state, key, z, y, train)
         return settings.likelihood.distribution(out), state
 
-    return Parts(encode, lambda state: standard_normal(settings.latent_dim), decode)
+    def prior_of(state):
+        if prior is None:
+            return posterior.prior(d)
+
+        def encoded(x):
+            classes = settings.num_classes
+            y = None if classes is None else jnp.arange(len(x)) % classes
+            return encode(state, jax.random.key(0), x, y, False)[0]
+
+        return prior.distribution(state.nets.get('prior'), d, encoded)
+
+    def remember(state, x):
+        net = prior.remember(state.nets['prior'], x)
+        return state.replace(nets={**state.nets, 'prior': net})
+
+    made = Parts(encode, prior_of, decode)
+    return made._replace(remember=remember) if prior and prior.remember else made
 
 
 def warmed_up(beta: HyperLike, steps: int) -> Hyper:
@@ -78,7 +103,12 @@ def vae(
     networks: NetworksLike = 'mlp',
     latent_dim: int = 20,
     likelihood: LikelihoodLike = 'bernoulli',
+    posterior: PosteriorLike = 'gaussian',
+    prior: PriorLike | None = None,
     bound: BoundLike = 'elbo',
+    encoder_bound: BoundLike | None = None,
+    regularizers: Sequence[RegularizerLike] = (),
+    critic: CriticLike | None = None,
     k: int = 1,
     beta: ScalarOrSchedule = 1.0,
     warmup: int = 0,
@@ -100,8 +130,6 @@ def vae(
 ) -> VAE:
     """VAE, Kingma and Welling 2014 (https://arxiv.org/abs/1312.6114): codes and likelihoods.
 
-    A diagonal-Gaussian posterior and a standard normal prior.
-
     Reached: test loss 105.5 +- 0.1 on MNIST, `python -m experiments.vae_mnist`.
 
     Args:
@@ -109,7 +137,12 @@ def vae(
       networks: encoder and decoder.
       latent_dim: length of z.
       likelihood: of images.
+      posterior: what the encoder's outputs mean.
+      prior: of latents; None for the posterior's own, N(0, I) of a Gaussian.
       bound: what is maximized.
+      encoder_bound: what the encoder follows where it is another bound.
+      regularizers: added to the loss.
+      critic: a player who tells latents from others.
       k: samples of the posterior for each image.
       beta: weight of the KL, or a schedule of it.
       warmup: steps in which the KL's weight grows from 0 to beta.
@@ -134,7 +167,7 @@ def vae(
       ValueError: a number out of its range, or what stands for no part.
     """
     image_shape = shape_of_images(image_shape)
-    pixels = make(LIKELIHOOD, likelihood)
+    pixels, q, p = make(LIKELIHOOD, likelihood), make(POSTERIOR, posterior), maybe(PRIOR, prior)
     settings = Settings(
         image_shape,
         latent_dim,
@@ -145,19 +178,37 @@ def vae(
         num_classes,
         # Within the range that likelihoods are made for.
         chain(*made, clip()) if (made := make_all(AUGMENT, augment)) else chain(),
+        maybe(BOUND, encoder_bound),
+        q.has_density,
     )
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
-    given = image_shape, latent_dim, num_classes, outputs
+    given = image_shape, latent_dim, num_classes, outputs, q.spread(latent_dim)
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
     pair = make(NETWORKS, networks, *given, **chosen)
     trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
-    parts = gaussian_parts(trained['encoder'], trained['decoder'], settings)
+    trained |= _own(q, p, image_shape, latent_dim)
+    parts = parts_of(trained, settings, q, p)
+    forward = compose(parts)
+    judge = judged(maybe(CRITIC, critic), latent_dim, seen_by(forward, settings))
     return variational(
-        trained,
+        {**trained, **judge.networks},
         parts,
-        compose(parts),
+        forward,
         settings,
         optimizer=guarded(optimizer, learning_rate, l1=l1, l2=l2, clip_norm=clip_norm),
+        trains=tuple(trained),
+        terms=(*make_all(REGULARIZER, regularizers), *judge.terms),
+        players=judge.players,
         ema_decay=ema_decay,
         microbatches=microbatches,
     )
+
+
+def _own(
+    posterior: Posterior, prior: Prior | None, image_shape: tuple[int, int, int], d: int
+) -> dict[str, Network]:
+    """What posterior and prior have of networks."""
+    own = {} if posterior.network is None else {'posterior': posterior.network(d)}
+    if prior and prior.network:
+        own['prior'] = prior.network(image_shape, d)
+    return own

@@ -7,7 +7,34 @@ figure and the command that gives it.
 from genjax.parts import preset
 from genjax.vae.family import vae
 
-__all__ = ['beta_vae', 'conv_vae', 'iwae', 'vae']
+__all__ = [
+    'aae',
+    'ae',
+    'beta_tc_vae',
+    'beta_vae',
+    'ciwae',
+    'conv_vae',
+    'dip_vae',
+    'disentangled_beta_vae',
+    'exemplar_vae',
+    'factor_vae',
+    'hyperspherical_vae',
+    'iaf_vae',
+    'info_vae',
+    'iwae',
+    'miwae',
+    'nf_vae',
+    'piwae',
+    'poincare_vae',
+    'rae_gp',
+    'rae_l2',
+    'vae',
+    'vamp_vae',
+    'wae_mmd',
+]
+
+_IWAE = 'mlp:hidden=(200, 200),activation=tanh'
+_WIDE = 'mlp:hidden=(1200, 1200)'
 
 
 @preset(vae, networks='conv', latent_dim=32)
@@ -21,7 +48,7 @@ def conv_vae():
 
 @preset(
     vae,
-    networks='mlp:hidden=(200, 200),activation=tanh',
+    networks=_IWAE,
     latent_dim=50,
     bound='iwae',
     k=50,
@@ -35,10 +62,215 @@ def iwae():
     """
 
 
-@preset(vae, networks='mlp:hidden=(1200, 1200)', latent_dim=10, beta=4.0)
+@preset(vae, networks=_WIDE, latent_dim=10, beta=4.0)
 def beta_vae():
     """beta-VAE, Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl): latents that stand
     for one thing each, at the price of the reconstructions.
 
     Reached: NLL 132.4 +- 1.8 nats on the digits, `python -m experiments.methods`.
+    """
+
+
+@preset(vae, posterior='point', likelihood='gaussian')
+def ae():
+    """Autoencoder, Hinton and Salakhutdinov 2006 (https://doi.org/10.1126/science.1127647): codes
+    alone; its samples are of no use without a sampler that is fitted afterwards.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks=_WIDE, latent_dim=10, bound='capacity', beta=1000.0, learning_rate=5e-4)
+def disentangled_beta_vae():
+    """beta-VAE with capacity, Burgess et al. 2018 (https://arxiv.org/abs/1804.03599): latents that
+    stand for one thing each, with better reconstructions, as the KL's target grows.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks=_WIDE, latent_dim=10, bound='beta_tc', beta=6.0)
+def beta_tc_vae():
+    """beta-TC-VAE, Chen et al. 2018 (https://arxiv.org/abs/1802.04942): latents that do not depend
+    on each other, by the batch's own total correlation.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks=_WIDE, latent_dim=10, critic='total_correlation', learning_rate=1e-4)
+def factor_vae():
+    """FactorVAE, Kim and Mnih 2018 (https://arxiv.org/abs/1802.05983): latents that do not depend
+    on each other, by a critic's total correlation.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks=_WIDE, latent_dim=10, regularizers=('dip',))
+def dip_vae():
+    """DIP-VAE, Kumar et al. 2018 (https://arxiv.org/abs/1711.00848): latents that do not correlate,
+    with less lost than by a larger KL.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, beta=0.0, regularizers=('mmd:weight=1000.0,kernel=rbf',))
+def info_vae():
+    """InfoVAE, Zhao et al. 2019 (https://arxiv.org/abs/1706.02262): latents that know much of the
+    image, and together look like the prior.
+
+    With alpha of 1 and lambda of 1,000: no KL of each image.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, posterior='point', likelihood='gaussian', regularizers=('mmd',))
+def wae_mmd():
+    """Wasserstein autoencoder, Tolstikhin et al. 2018 (https://arxiv.org/abs/1711.01558): one code
+    for an image, and codes that together look like the prior.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, posterior='point', likelihood='gaussian', critic='aggregate')
+def aae():
+    """Adversarial autoencoder, Makhzani et al. 2016 (https://arxiv.org/abs/1511.05644): the same by
+    a critic of codes.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, posterior='point', likelihood='gaussian', bound='sampled_elbo', l2=1e-6)
+def rae_l2():
+    """Regularized autoencoder, Ghosh et al. 2020 (https://arxiv.org/abs/1903.12436): small codes
+    and small kernels, for a sampler that is fitted afterwards.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    posterior='point',
+    likelihood='gaussian',
+    bound='sampled_elbo',
+    regularizers=('decoder_gradient',),
+)
+def rae_gp():
+    """RAE with a gradient penalty, Ghosh et al. 2020 (https://arxiv.org/abs/1903.12436): the same
+    with a decoder that moves little.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    networks=_IWAE,
+    latent_dim=50,
+    bound='miwae:groups=8',
+    k=64,
+    optimizer='adam:eps=1e-4',
+)
+def miwae():
+    """MIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): IWAE of groups of samples,
+    whose encoder still learns.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    networks=_IWAE,
+    latent_dim=50,
+    bound='iwae',
+    encoder_bound='miwae:groups=8',
+    k=64,
+    optimizer='adam:eps=1e-4',
+)
+def piwae():
+    """PIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): IWAE for the decoder, MIWAE
+    for the encoder.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks=_IWAE, latent_dim=50, bound='ciwae', k=64, optimizer='adam:eps=1e-4')
+def ciwae():
+    """CIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): between the ELBO and IWAE.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    networks='mlp:hidden=(300, 300)',
+    latent_dim=40,
+    prior='vamp:components=500',
+    learning_rate=5e-4,
+)
+def vamp_vae():
+    """VampPrior, Tomczak and Welling 2018 (https://arxiv.org/abs/1705.07120): a prior of the
+    posteriors of learned pseudo-inputs, for better likelihoods and samples.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    networks='mlp:hidden=(300, 300)',
+    latent_dim=40,
+    prior='exemplar:components=500',
+    learning_rate=5e-4,
+)
+def exemplar_vae():
+    """Exemplar VAE, Norouzi et al. 2020 (https://arxiv.org/abs/2004.04795): a prior of the
+    posteriors of training images.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, posterior='planar')
+def nf_vae():
+    """Normalizing flows, Rezende and Mohamed 2015 (https://arxiv.org/abs/1505.05770): posteriors
+    that are no Gaussians, by planar maps.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, posterior='iaf')
+def iaf_vae():
+    """IAF, Kingma et al. 2016 (https://arxiv.org/abs/1606.04934): posteriors by inverse
+    autoregressive flows, for many latents.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks='mlp:hidden=(256, 128)', latent_dim=11, posterior='von_mises_fisher')
+def hyperspherical_vae():
+    """Hyperspherical VAE, Davidson et al. 2018 (https://arxiv.org/abs/1804.00891): latents on a
+    sphere, for few dimensions and directions.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, networks='mlp:hidden=(600,)', latent_dim=5, posterior='poincare')
+def poincare_vae():
+    """Poincare VAE, Mathieu et al. 2019 (https://arxiv.org/abs/1901.06033): latents in hyperbolic
+    space, for hierarchies.
+
+    Reached: nothing yet, by nothing.
     """

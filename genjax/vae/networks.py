@@ -1,6 +1,6 @@
 """Pairs of networks for VAEs.
 
-Each is `(image_shape, latent_dim, num_classes, output_shape, *, options) -> Pair`.
+Each is `(image_shape, latent_dim, num_classes, output_shape, spread, *, options) -> Pair`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,8 @@ class Pair(NamedTuple):
     """The two networks of a VAE.
 
     Attributes:
-      encoder: `x -> (mean, log_var)`, each [b, latent_dim], or `(x, y) -> ...`.
+      encoder: `x -> (mean [b, latent_dim], log_var [b, spread])`, or `(x, y) -> ...`: of other
+        posteriors than the Gaussian two outputs of these shapes.
       decoder: `z -> outputs` [b, *output_shape], or `(z, y) -> ...`.
     """
 
@@ -30,7 +31,7 @@ class Pair(NamedTuple):
     decoder: Network
 
 
-_GIVEN = ('image_shape', 'latent_dim', 'num_classes', 'output_shape')
+_GIVEN = ('image_shape', 'latent_dim', 'num_classes', 'output_shape', 'spread')
 NETWORKS = Kind('networks', (__name__,), (Pair,), given=_GIVEN)
 NetworksLike = Annotated[Pair | Callable[..., Pair] | str, NETWORKS]
 
@@ -40,6 +41,7 @@ def mlp(
     latent_dim: int,
     num_classes: int | None,
     output_shape: ImageShape,
+    spread: int,
     *,
     hidden: Sequence[int] = (400,),
     activation: Activation = 'relu',
@@ -52,6 +54,7 @@ def mlp(
       latent_dim: length of z.
       num_classes: number of labels; None for none.
       output_shape: of what the decoder puts out for an image.
+      spread: length of the encoder's second output.
       hidden: sizes of the encoder's hidden layers; the decoder has them in reverse.
       activation: of the hidden layers.
       dropout: rate after each hidden layer.
@@ -66,7 +69,7 @@ def mlp(
     check_range(0, 1, dropout=dropout)
     common = getattr(nn, activation), num_classes, dropout
     return of_linen(
-        MLPEncoder(latent_dim, tuple(hidden), *common),
+        MLPEncoder(latent_dim, tuple(hidden), *common, spread=spread),
         MLPDecoder(output_shape, tuple(reversed(hidden)), *common),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip
@@ -77,6 +80,7 @@ def conv(
     latent_dim: int,
     num_classes: int | None,
     output_shape: ImageShape,
+    spread: int,
     *,
     width: int = 32,
     dropout: float = 0.0,
@@ -88,13 +92,14 @@ def conv(
       latent_dim: length of z.
       num_classes: number of labels; None for none.
       output_shape: of what the decoder puts out for an image.
+      spread: length of the encoder's second output.
       width: channels of the layer next to the image, doubled with each further layer.
       dropout: rate after each hidden layer.
     """
     check_range(1, width=width)
     check_range(0, 1, dropout=dropout)
     return of_linen(
-        ConvEncoder(latent_dim, width, num_classes, dropout),
+        ConvEncoder(latent_dim, width, num_classes, dropout, spread),
         ConvDecoder(output_shape, width, num_classes, dropout),
         image_shape, latent_dim, num_classes,
     )  # fmt: skip

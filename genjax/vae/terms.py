@@ -1,12 +1,15 @@
 """What a forward pass of a VAE knows, and the usual way to make one."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from genjax.core import Batch, State
+from genjax.latents.distributions import Normal
 from genjax.random import stream
 
 
@@ -25,6 +28,7 @@ class Terms(NamedTuple):
       extra: whatever else a forward pass wants its terms to know.
       key: the key of this pass.
       state: the state that the pass was made with.
+      decode: `z -> images`, the mean of p(x | z) [b, h, w, c] of a latent for each example.
     """
 
     log_px_z: Float[Array, 'k b']
@@ -37,6 +41,7 @@ class Terms(NamedTuple):
     extra: Any
     key: Array
     state: State
+    decode: Callable[[Array], Array] | None = None
 
 
 Forward = Callable[[State, Array, Batch, int, bool], tuple[Terms, State]]
@@ -49,11 +54,13 @@ class Parts(NamedTuple):
       encode: `(state, key, x, y, train) -> (q(z | x), state)`.
       prior: `state -> p(z)`.
       decode: `(state, key, z [n, d], y, train) -> (p(x | z), state)`.
+      remember: `(state, x) -> state`, what the prior keeps of the images of a training step.
     """
 
     encode: Callable[..., tuple[Any, State]]
     prior: Callable[[State], Any]
     decode: Callable[..., tuple[Any, State]]
+    remember: Callable[[State, Array], State] = lambda state, x: state
 
 
 def decoded(
@@ -77,6 +84,20 @@ def decoded(
     return log_px_z.reshape(k, len(x)), state
 
 
+def drawn(posterior: Any, key: Array, k: int) -> tuple[Float[Array, 'k b d'], Float[Array, 'k b']]:
+    """k samples and their log-densities, by `sample_and_log_prob` where there is one.
+
+    Args:
+      posterior: q(z | x).
+      key: of the samples.
+      k: how many.
+    """
+    if hasattr(posterior, 'sample_and_log_prob'):
+        return posterior.sample_and_log_prob(key, k)
+    z = posterior.sample(key, k)
+    return z, posterior.log_prob(z)
+
+
 def compose(parts: Parts) -> Forward:
     """The forward pass `(state, key, batch, k, train) -> (Terms, state)` of three parts.
 
@@ -87,16 +108,24 @@ def compose(parts: Parts) -> Forward:
       parts: encoder, prior and decoder.
     """
 
+    def mean_image(train, state, key, y, z):
+        return parts.decode(state, key, z, y, train)[0].mean
+
+    # Each one object, or a function that returns terms would be compiled anew.
+    images = {train: partial(mean_image, train) for train in (False, True)}
+
     def forward(state, key, batch, k, train):
         encoder = stream(key, 'encoder')
         posterior, after = parts.encode(state, encoder, batch['x'], batch.get('y'), train)
         prior = parts.prior(state)
-        z = posterior.sample(stream(key, 'z'), k)
-        log_px_z, after = decoded(parts, after, stream(key, 'decoder'), batch, z, train)
+        z, log_qz = drawn(posterior, stream(key, 'z'), k)
+        drawing = stream(key, 'decoder')
+        log_px_z, after = decoded(parts, after, drawing, batch, z, train)
+        y = batch.get('y')
         terms = Terms(
             log_px_z=log_px_z,
             log_pz=prior.log_prob(z),
-            log_qz=posterior.log_prob(z),
+            log_qz=log_qz,
             z=z,
             kl=posterior.kl_divergence(prior),
             posterior=posterior,
@@ -104,7 +133,24 @@ def compose(parts: Parts) -> Forward:
             extra=None,
             key=key,
             state=state,
+            # As a pytree, since these terms may leave a jitted function.
+            decode=Partial(images[train], state, drawing, y),
         )
-        return terms, after
+        return terms, after if not train else parts.remember(after, batch['x'])
 
     return forward
+
+
+def gaussian_of(terms: Terms) -> Normal:
+    """The posterior of a forward pass, which has to be a diagonal Gaussian.
+
+    Args:
+      terms: of the pass.
+
+    Raises:
+      ValueError: it is another.
+    """
+    if not isinstance(terms.posterior, Normal):
+        got = type(terms.posterior).__name__
+        raise ValueError(f"expected posterior 'gaussian' for this loss, got {got}")
+    return terms.posterior

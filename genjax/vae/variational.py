@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,22 @@ from genjax.core import (
     Player,
     State,
     Term,
-    averaged,
     check_range,
     hyper,
     model,
     weighted_sum,
 )
-from genjax.images import looked_at, prepare, scale
-from genjax.meshes import alike, implicit
-from genjax.nn.labels import check_labels, draw_labels, known
+from genjax.images import looked_at, prepare
 from genjax.parts import opened
 from genjax.random import stream
-from genjax.vae.bounds import Bound, elbo, log_weights, sampled_elbo
-from genjax.vae.distributions import Likelihood, Normal
-from genjax.vae.importance import Estimate, Weights, estimate, merge, summed
-from genjax.vae.terms import Forward, Parts, decoded
+from genjax.vae.bounds import Bound, elbo
+from genjax.vae.importance import Estimate
+from genjax.vae.likelihoods import Likelihood
+from genjax.vae.terms import Forward, Parts
+from genjax.vae.uses import bounds_of, evaluations, generation, joint, observed
 
-# Rows that the decoder takes at once in an evaluation by many samples.
-MAX_ROWS = 4096
+# The networks that make q(z | x).
+_INFERENCE = ('encoder', 'posterior')
 
 
 class VAE(NamedTuple):
@@ -67,12 +65,13 @@ class VAE(NamedTuple):
       image_shape: `(height, width, channels)`.
       num_classes: None for a model without labels.
       repeats: how many times the batch size a step takes.
+      has_density: whether q(z | x) has a density: without one there is no bound and no likelihood.
     """
 
     init: Callable[[Key[Array, '']], State]
     train_step: Callable[[State, Batch], tuple[State, Metrics]]
     evaluate: Callable[..., dict[str, Float[Array, 'b']]]
-    encode: Callable[..., Normal]
+    encode: Callable[..., Any]
     decode: Callable[..., Float[Array, 'n h w c']]
     sample: Callable[..., Float[Array, 'n h w c']]
     importance_sampling: Callable[..., Estimate]
@@ -82,6 +81,7 @@ class VAE(NamedTuple):
     image_shape: tuple[int, int, int]
     num_classes: int | None
     repeats: int = 1
+    has_density: bool = True
 
 
 class Settings(NamedTuple):
@@ -97,6 +97,8 @@ class Settings(NamedTuple):
       beta: of the hyper `vae/beta`, the weight of the KL: a number, or a schedule of the steps.
       num_classes: None for a model without labels.
       augment: of the training images.
+      encoder_bound: what the networks of q(z | x) follow, where it is another bound.
+      has_density: whether q(z | x) has a density.
     """
 
     image_shape: tuple[int, int, int]
@@ -107,6 +109,8 @@ class Settings(NamedTuple):
     beta: HyperLike = 1.0
     num_classes: int | None = None
     augment: Augment = chain()
+    encoder_bound: Bound | None = None
+    has_density: bool = True
 
 
 def variational(
@@ -160,8 +164,8 @@ def variational(
         prepare=prepare(settings.image_shape, settings.num_classes),
         ema={} if ema_decay is None else dict.fromkeys(trains, ema_decay),
     )
-    functions = {'train_step': built.train_step, **_evaluations(forward, settings)}
-    functions |= _joint(parts, settings) | _generation(parts, settings)
+    functions = {'train_step': built.train_step, **evaluations(forward, settings)}
+    functions |= joint(parts, settings) | generation(parts, settings)
     return VAE(
         built.init,
         **looked_at(functions, settings.num_classes),
@@ -169,6 +173,7 @@ def variational(
         image_shape=settings.image_shape,
         num_classes=settings.num_classes,
         repeats=max(player.repeats for player in everyone.values()),
+        has_density=settings.has_density,
     )
 
 
@@ -182,116 +187,33 @@ def _loss(forward, settings, terms, state, key, batch):
     """Minus the objective, with the bound itself among the metrics."""
     memory = state.memory['vae/augment']
     x = settings.augment.apply(memory, stream(key, 'augment'), batch['x'])
-    seen, after = forward(state, key, _observed(settings, key, {**batch, 'x': x}), settings.k, True)
+    given = key, observed(settings, key, {**batch, 'x': x}), settings.k, True
+    seen, after = forward(state, *given)
     extra, after, metrics = weighted_sum('vae', terms, after, seen)
     new = settings.augment.update(memory, seen)
     after = after.replace(memory={**after.memory, 'vae/augment': new})
     beta = state.hypers['vae/beta']
-    objective = jnp.mean(settings.bound(seen, beta))
-    bounds = {f'vae/{name}': jnp.mean(b) for name, b in _bounds(seen, settings.bound).items()}
+    if settings.encoder_bound is None:
+        objective = jnp.mean(settings.bound(seen, beta))
+    else:
+        objective = _two_objectives(settings, beta, state, lambda s: forward(s, *given)[0])
+    bounds = {f'vae/{name}': jnp.mean(b) for name, b in bounds_of(seen, settings.bound).items()}
     return extra - objective, after, metrics | bounds | {'vae/beta': beta}
 
 
-def _bounds(seen, bound):
-    """The bounds of each example at beta = 1, and the parts of the ELBO, in nats."""
-    usual = sampled_elbo if seen.kl is None else elbo
-    log_px_z, value = jnp.mean(seen.log_px_z, axis=0), usual(seen)
-    # A difference of large numbers would round a small KL away, or below 0.
-    kl = log_px_z - value if seen.kl is None else jnp.sum(seen.kl, axis=1)
-    named = {'elbo': value, 'log_px_z': log_px_z, 'kl': kl}
-    plain = opened(bound)[0]
-    return {getattr(plain, '__name__', 'bound'): plain(seen, 1.0), **named}
+def _two_objectives(settings, beta, state, seen):
+    """One bound for the decoder and the prior, another for the encoder.
 
+    Both passes compute the same, which XLA does once; their gradients are two.
+    """
 
-def _observed(settings, key, batch):
-    batch = prepare(settings.image_shape, settings.num_classes)(batch)
-    x = settings.likelihood.observe(stream(key, 'observe'), batch['x'])
-    return {**batch, 'x': known(x, batch.get('y'))}
+    def still(names):
+        nets = {
+            n: net.replace(params=jax.lax.stop_gradient(net.params)) if n in names else net
+            for n, net in state.nets.items()
+        }
+        return seen(state.replace(nets=nets))
 
-
-def _evaluations(forward, settings):
-    @partial(jax.jit, static_argnames='k')
-    @implicit
-    def evaluate(state, key, batch, k=settings.k):
-        check_range(1, k=k)
-        seen, _ = forward(averaged(state), key, _observed(settings, key, batch), k, False)
-        return _bounds(seen, settings.bound)
-
-    @partial(jax.jit, static_argnames=('k', 'chunk'))
-    @implicit
-    def importance_sampling(state, key, batch, k=5000, chunk=None):
-        check_range(1, k=k, chunk=k if chunk is None else chunk)
-        # Observed once: all samples are of the same image.
-        state, batch = averaged(state), _observed(settings, key, batch)
-        b = len(batch['x'])
-        size = min(k, chunk or max(1, MAX_ROWS // b))
-        chunks = -(-k // size)
-
-        def body(total, index):
-            folded = jax.random.fold_in(stream(key, 'chunk'), index)
-            log_w = log_weights(forward(state, folded, batch, size, False)[0])
-            counted = (index * size + jnp.arange(size) < k)[:, None]
-            log_w = jnp.where(counted, log_w, -jnp.inf)
-            return merge(total, summed(log_w)), None
-
-        nothing = alike(
-            Weights(jnp.full(b, -jnp.inf, jnp.float32), jnp.zeros(b, jnp.float32)),
-            state,
-            batch,
-            key,
-        )
-        return estimate(jax.lax.scan(body, nothing, jnp.arange(chunks))[0], k)
-
-    def log_likelihood(state, key, batch, k=5000, chunk=None):
-        return importance_sampling(state, key, batch, k, chunk).value
-
-    return {
-        'evaluate': evaluate,
-        'importance_sampling': importance_sampling,
-        'log_likelihood': log_likelihood,
-    }
-
-
-def _joint(parts, settings):
-    @jax.jit
-    @implicit
-    def log_joint(state, key, batch, z):
-        state, batch = averaged(state), _observed(settings, key, batch)
-        shape = (len(batch['x']), settings.latent_dim)
-        if z.ndim != 3 or z.shape[1:] != shape:
-            raise ValueError(f'expected latents z [k, {shape[0]}, {shape[1]}], got {z.shape}')
-        log_px_z, _ = decoded(parts, state, stream(key, 'decoder'), batch, z, False)
-        return parts.prior(state).log_prob(z) + log_px_z
-
-    return {'log_joint': log_joint}
-
-
-def _generation(parts, settings):
-    def unused():
-        """A key, since in evaluation no network draws; made late, or JAX would start at once."""
-        return jax.random.key(0)
-
-    @jax.jit
-    @implicit
-    def encode(state, x, y=None):
-        x = scale(x, settings.image_shape)
-        y = check_labels(y, x.shape[0], settings.num_classes)
-        return parts.encode(averaged(state), unused(), known(x, y), y, False)[0]
-
-    @jax.jit
-    @implicit
-    def decode(state, z, y=None):
-        if z.ndim != 2 or z.shape[1] != settings.latent_dim:
-            raise ValueError(f'expected latents z [n, {settings.latent_dim}], got {z.shape}')
-        y = check_labels(y, z.shape[0], settings.num_classes)
-        images = parts.decode(averaged(state), unused(), known(z, y), y, False)[0].mean
-        return images.astype(jnp.float32)
-
-    @partial(jax.jit, static_argnames='n')
-    @implicit
-    def sample(state, key, n, y=None):
-        prior = parts.prior(averaged(state))
-        y = draw_labels(key, n, settings.num_classes) if y is None else y
-        return decode(state, prior.sample(stream(key, 'z'), n), y)
-
-    return {'encode': encode, 'decode': decode, 'sample': sample}
+    value = jnp.mean(settings.bound(still(_INFERENCE), beta))
+    steer = jnp.mean(settings.encoder_bound(still(set(state.nets) - {*_INFERENCE}), beta))
+    return value + steer - jax.lax.stop_gradient(steer)

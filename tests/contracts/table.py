@@ -17,6 +17,7 @@ EIGHT = 8
 
 _GAN = {'generator': ('generator',), 'discriminator': ('discriminator',)}
 _VAE = {'vae': ('encoder', 'decoder')}
+_JUDGED = _VAE | {'critic': ('critic',)}
 # Equal sizes let the rows share what they compile in eager mode.
 _TINY_GAN = {
     'latent_dim': 4,
@@ -77,6 +78,11 @@ def shade() -> Augment:
         return 0.9 * memory + 0.1 * jnp.mean(jnp.tanh(round.real_out.logits))
 
     return Augment(lambda memory, key, x: x - 0.1 * memory, lambda key: jnp.float32(0), update)
+
+
+def _vae_row(recipe: Callable, full: bool = False, runs: bool = False, **options: Any) -> Row:
+    name = recipe.__name__
+    return Row(name, recipe, _TINY_VAE | options, batch(), _VAE, full=full, runs=runs)
 
 
 # Of what other rows have tried too.
@@ -190,4 +196,61 @@ ROWS = [
     Row('pacgan', gan.pacgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), **_SHORT),
     Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, **_SHORT),
     Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, **_SHORT),
+    # A row for each way in which a VAE may be made otherwise: a critic, two bounds, networks of
+    # posterior and prior, latents of another space.
+    Row(
+        'aae',
+        vae.aae,
+        {**_TINY_VAE, 'hidden': (16,), 'critic': 'aggregate:weight=0.3,hidden=(8,)'},
+        batch(),
+        _JUDGED,
+        full=False,
+    ),
+    _vae_row(vae.ae, hidden=(16,)),
+    _vae_row(vae.beta_tc_vae, beta=1.0, hidden=(16,)),
+    _vae_row(vae.ciwae, hidden=(64,), k=2),
+    _vae_row(vae.dip_vae, hidden=(16,), regularizers=('dip:weight=0.1',)),
+    _vae_row(vae.disentangled_beta_vae, hidden=(16,), beta=1.0),
+    Row(
+        'exemplar_vae',
+        vae.exemplar_vae,
+        {**_TINY_VAE, 'hidden': (16,), 'prior': 'exemplar:components=8'},
+        batch(),
+        {'vae': ('encoder', 'decoder', 'prior')},
+        ('prior',),
+        full=False,
+    ),
+    Row(
+        'factor_vae',
+        vae.factor_vae,
+        {**_TINY_VAE, 'hidden': (16,), 'critic': 'total_correlation:weight=0.1,hidden=(8,)'},
+        batch(),
+        _JUDGED,
+        **_SHORT,
+    ),
+    _vae_row(vae.hyperspherical_vae, full=True, runs=True, hidden=(16,)),
+    Row(
+        'iaf_vae',
+        vae.iaf_vae,
+        {**_TINY_VAE, 'hidden': (16,), 'posterior': 'iaf:hidden=(8,)'},
+        batch(),
+        {'vae': ('encoder', 'decoder', 'posterior')},
+        full=False,
+    ),
+    _vae_row(vae.info_vae, hidden=(16,), regularizers=('mmd:kernel=rbf',)),
+    _vae_row(vae.miwae, hidden=(64,), k=2, bound='miwae:groups=2'),
+    _vae_row(vae.nf_vae, hidden=(16,)),
+    _vae_row(vae.piwae, hidden=(64,), k=4, encoder_bound='miwae:groups=2'),
+    _vae_row(vae.poincare_vae, hidden=(16,), beta=0.1),
+    _vae_row(vae.rae_gp, hidden=(16,)),
+    _vae_row(vae.rae_l2, hidden=(16,)),
+    Row(
+        'vamp_vae',
+        vae.vamp_vae,
+        {**_TINY_VAE, 'hidden': (16,), 'prior': 'vamp:components=8'},
+        batch(),
+        {'vae': ('encoder', 'decoder', 'prior')},
+        runs=False,
+    ),
+    _vae_row(vae.wae_mmd, hidden=(16,)),
 ]

@@ -1,96 +1,22 @@
-"""Diagonal Gaussians over latents, and likelihoods of images. All densities are in nats."""
+"""Likelihoods of images. All densities are in nats."""
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jax.nn import log_sigmoid, sigmoid
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
+from genjax.latents.distributions import LOG_VAR_LIMIT, bounded
 from genjax.parts import Kind
 
-# exp(20) is far from overflow in float32, also when squared.
-LOG_VAR_LIMIT = 20.0
 # The standard deviation of rounding to 256 levels on [-1, 1], as a log-variance: a density sharper
 # than the data's own rounding would reward nothing but that rounding.
 LOG_VAR_OF_ROUNDING = 2 * math.log(2 / 255) - math.log(12)
 _LEVEL = 2 / 255
-
-
-def bounded(x: Array, low: float, high: float) -> Array:
-    """A smooth, increasing map of the reals into (low, high), near the identity at 0.
-
-    `tanh(x / limit) * limit` on each side of 0: what a network puts out cannot overflow, and its
-    gradient does not vanish at a clip.
-
-    Args:
-      x: any numbers.
-      low: bound < 0.
-      high: bound > 0.
-    """
-    limit = jnp.where(x < 0, -low, high)
-    return limit * jnp.tanh(x / limit)
-
-
-@struct.dataclass
-class Normal:
-    """A Gaussian with diagonal covariance; the last axis is one event.
-
-    Attributes:
-      mean: [..., d].
-      log_var: logarithm of the variance, [..., d].
-    """
-
-    mean: Float[Array, '... d']
-    log_var: Float[Array, '... d']
-
-    def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k ... d']:
-        """k samples by reparameterization, `mean + exp(log_var / 2) e` with e ~ N(0, I)."""
-        e = jax.random.normal(key, (k, *self.mean.shape), self.mean.dtype)
-        return self.mean[None] + jnp.exp(self.log_var / 2)[None] * e
-
-    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
-        """`-(|z - mean|^2 / var + log_var + log 2 pi) / 2`, summed over d."""
-        mean, log_var = (
-            leaf.reshape((1,) * (z.ndim - leaf.ndim) + leaf.shape)
-            for leaf in (self.mean, self.log_var)
-        )
-        squares = jnp.square(z - mean) * jnp.exp(-log_var)
-        return -0.5 * jnp.sum(squares + log_var + math.log(2 * math.pi), axis=-1)
-
-    def kl_divergence(self, other: Any) -> Float[Array, '... d'] | None:
-        """KL(self || other) of each latent; None unless both are Gaussian, the closed form known.
-
-        Args:
-          other: a distribution of the same last axis.
-        """
-        if not isinstance(other, Normal):
-            return None
-        mean, log_var = (
-            leaf.reshape((1,) * (self.mean.ndim - leaf.ndim) + leaf.shape)
-            for leaf in (other.mean, other.log_var)
-        )
-        ratio = self.log_var - log_var
-        squares = jnp.square(self.mean - mean) * jnp.exp(-log_var)
-        return 0.5 * (jnp.exp(ratio) + squares - 1.0 - ratio)
-
-
-def normal(mean: Float[Array, '... d'], log_var: Float[Array, '... d']) -> Normal:
-    """A Gaussian of a network's outputs, its log-variance bounded so that nothing overflows.
-
-    Args:
-      mean: any numbers.
-      log_var: any numbers; bounded to (-20, 20).
-    """
-    return Normal(mean, bounded(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
-
-
-def standard_normal(d: int) -> Normal:
-    """N(0, I) of d dimensions."""
-    return Normal(jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32))
 
 
 class ImageDistribution(Protocol):

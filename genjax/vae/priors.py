@@ -1,0 +1,186 @@
+"""p(z), given or learned."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float, Key
+
+from genjax.core import Net, Network, check_range
+from genjax.latents import flows
+from genjax.latents.distributions import Mixture, normal, standard_normal
+from genjax.parts import Kind
+
+
+class Prior(NamedTuple):
+    """A distribution over latents.
+
+    Attributes:
+      distribution: `(net, d, encode) -> p(z)`; `net` is that of `network`, or None, and
+        `encode(images) -> q(z | x)` the encoder of this pass.
+      network: `(image_shape, d) -> Network`, what p has of its own, called `prior` in the state.
+      remember: `(net, images) -> net`, what it keeps of the images of a training step.
+    """
+
+    distribution: Callable[[Net | None, int, Callable], Any]
+    network: Callable[[tuple[int, ...], int], Network] | None = None
+    remember: Callable[[Net, Array], Net] | None = None
+
+
+PRIOR = Kind('a prior', (__name__,), (Prior,))
+PriorLike = Annotated[Prior | Callable[..., Prior] | str, PRIOR]
+
+
+def standard() -> Prior:
+    """N(0, I)."""
+    return Prior(lambda net, d, encode: standard_normal(d))
+
+
+def of(distribution: Any) -> Prior:
+    """Any distribution that has `sample(key, k) -> [k, d]` and `log_prob(z) -> [...]`.
+
+    Args:
+      distribution: over vectors, say one of this package.
+    """
+    return Prior(lambda net, d, encode: distribution)
+
+
+def _parameters(init: Callable[[Key[Array, '']], Any]) -> Network:
+    """A network that is nothing but what is trained."""
+    return Network(lambda key: Net(init(key), {}), lambda net, *a, **k: (net.params, net))
+
+
+def mixture(components: int = 10) -> Prior:
+    """A mixture of diagonal Gaussians, learned with the rest.
+
+    Args:
+      components: of the mixture.
+    """
+    check_range(1, components=components)
+
+    def network(image_shape, d):
+        return _parameters(
+            lambda key: {
+                'logits': jnp.zeros(components),
+                'mean': jax.random.normal(key, (components, d)),
+                'log_var': jnp.zeros((components, d)),
+            }
+        )
+
+    def distribution(net, d, encode):
+        p = net.params
+        return Mixture(jax.nn.log_softmax(p['logits']), normal(p['mean'], p['log_var']))
+
+    return Prior(distribution, network)
+
+
+def vamp(components: int = 500, scale: float = 0.05) -> Prior:
+    """VampPrior: the mean of the posteriors of learned pseudo-inputs.
+
+    Tomczak and Welling 2018 (https://arxiv.org/abs/1705.07120).
+
+    Args:
+      components: pseudo-inputs.
+      scale: their standard deviation at the start, in that of images in [-1, 1].
+    """
+    check_range(1, components=components)
+
+    def network(image_shape, d):
+        def init(key):
+            return {'inputs': scale * jax.random.normal(key, (components, *image_shape))}
+
+        return _parameters(init)
+
+    def distribution(net, d, encode):
+        return _evenly(encode(jnp.clip(net.params['inputs'], -1.0, 1.0)))
+
+    return Prior(distribution, network)
+
+
+def exemplar(components: int = 500) -> Prior:
+    """Exemplar prior: the mean of the posteriors of training images, the last that were trained on.
+
+    Norouzi et al. 2020 (https://arxiv.org/abs/2004.04795), who draw them anew for each batch and
+    leave out the image itself: of the images of the last steps it is none, but where an epoch ends.
+
+    Args:
+      components: images.
+    """
+    check_range(1, components=components)
+
+    def network(image_shape, d):
+        def init(key):
+            images = jax.random.uniform(key, (components, *image_shape), minval=-1.0)
+            return Net({}, {'images': images})
+
+        return Network(init, lambda net, *a, **k: (net.stats['images'], net))
+
+    def remember(net, images):
+        queue = jnp.concatenate([net.stats['images'], images.astype(jnp.float32)])
+        return Net(net.params, {'images': queue[-components:]})
+
+    def distribution(net, d, encode):
+        return _evenly(encode(net.stats['images']))
+
+    return Prior(distribution, network, remember)
+
+
+def _evenly(components: Any) -> Mixture:
+    n = len(jax.tree.leaves(components)[0])
+    return Mixture(jnp.full(n, -jnp.log(n)), components)
+
+
+@struct.dataclass
+class FlowDensity:
+    """N(0, I) seen through a flow, `log p(z) = log N(f(z); 0, I) + log |det df / dz|`.
+
+    Attributes:
+      net: the flow's.
+      d: length of z.
+      flow: that f is.
+    """
+
+    net: Net
+    d: int = struct.field(pytree_node=False)
+    flow: flows.Flow = struct.field(pytree_node=False)
+
+    def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k d']:
+        """k samples, by the inverse."""
+        return self.flow.inverse(self.net, jax.random.normal(key, (k, self.d)), None)
+
+    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
+        """The density, by the flow."""
+        start, log_det = self.flow.forward(self.net, z, None)
+        return standard_normal(self.d).log_prob(start) + log_det
+
+
+def maf(layers: int = 2, hidden: Sequence[int] = (128,)) -> Prior:
+    """A masked autoregressive flow, Papamakarios et al. 2017 (https://arxiv.org/abs/1705.07057).
+
+    Args:
+      layers: of the flow.
+      hidden: sizes of the hidden layers of each.
+    """
+    return _of_flow(lambda d: flows.autoregressive(d, layers, hidden), layers)
+
+
+def coupling(layers: int = 4, hidden: Sequence[int] = (128,)) -> Prior:
+    """Affine coupling layers, Dinh et al. 2017 (https://arxiv.org/abs/1605.08803).
+
+    Args:
+      layers: of the flow.
+      hidden: sizes of the hidden layers of each.
+    """
+    return _of_flow(lambda d: flows.coupling(d, layers, hidden), layers)
+
+
+def _of_flow(made: Callable[[int], flows.Flow], layers: int) -> Prior:
+    check_range(1, layers=layers)
+
+    def distribution(net: Net | None, d: int, encode: Callable) -> FlowDensity:
+        assert net is not None
+        return FlowDensity(net, d, made(d))
+
+    return Prior(distribution, lambda image_shape, d: made(d).network)
