@@ -31,7 +31,7 @@ import tyro
 
 from genjax.evaluation import evaluate
 from genjax.machine import own_process
-from genjax.train import train
+from genjax.train import load, train
 
 FIGURES = ('frechet_distance', 'class_accuracy', 'copied_share', 'near_copies_share', 'recall')
 
@@ -55,9 +55,11 @@ def main(
     own_process()
     options = {} if width is None else {'width': width}
     for seed in seeds:
-        for step in range(every, steps + 1, every):
+        there = folder / f'{seed}'
+        done = int(load(there).state.step) if there.exists() else 0
+        for step in range(done + every, steps + 1, every):
             run = train(
-                'sncnn', 'digits', run=folder / f'{seed}', steps=step, seed=seed, num_classes=10,
+                'sncnn', 'digits', run=there, steps=step, seed=seed, num_classes=10,
                 sample_every=every, eval_every=every, **options,
             )  # fmt: skip
             found = {figure.name: figure for figure in evaluate(run, resamples=3).figures}

@@ -82,7 +82,8 @@ def costs():
         contract = sum(
             n.end_lineno - n.lineno + 1
             for n in nodes
-            if getattr(n.func, 'id', '') == 'Row' and ast.unparse(n.args[1]) == method.name
+            if getattr(n.func, 'id', '') in ('Row', '_vae_row')
+            and method.name in map(ast.unparse, n.args[:2])
         )
         spent[method.name] = lines, contract, 1
     return spent

@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
-from scipy.special import expit, log_expit
+from scipy import integrate, stats
+from scipy.special import expit, log_expit, logsumexp
 
 from genjax import vae
 from genjax.latents.distributions import LOG_VAR_LIMIT, bounded
+from genjax.parts.kinds import makers
 from genjax.random import stream
+from genjax.vae.likelihoods import LIKELIHOOD
 
 KEY = jax.random.key(11)
 RNG = np.random.default_rng(3)
@@ -167,6 +169,51 @@ def logistic_bins(out, x):
     return np.log(np.where(lower > 0.5, below - above, upper - lower))
 
 
+def by_brightness(out, x):
+    """An exponential of the brightness in [0, 1], divided by its integral, on [-1, 1]."""
+    grid = np.linspace(0, 1, 20_001)
+    t, flat = (np.float64(x) + 1) / 2, out.reshape(-1)
+    total = [integrate.simpson(np.exp(o * (grid - 1) if o > 0 else o * grid), x=grid) for o in flat]
+    log_total = np.log(total).reshape(out.shape) + np.maximum(out, 0)
+    return out * t - log_total - np.log(2)
+
+
+def beta(out, x):
+    logit, precision = np.split(np.float64(out), 2, axis=-1)
+    limit = np.where(precision < 0, 5.0, 10.0)
+    precision = np.exp(limit * np.tanh(precision / limit))
+    mean = expit(10 * np.tanh(logit / 10))
+    t = ((np.float64(x) + 1) / 2 * 255 + 0.5) / 256
+    return stats.beta.logpdf(t, precision * mean, precision * (1 - mean)) + np.log(255 / 512)
+
+
+def mixture_bins(out, x):
+    logits, location, log_scale = np.split(np.float64(out), 3, axis=-1)
+    weights = np.exp(logits - logsumexp(logits, axis=-1, keepdims=True))
+    # `logistic_bins` bounds what it is given.
+    moved = np.linspace(-0.5, 0.5, 2) + location
+    with np.errstate(divide='ignore'):
+        each = [
+            logistic_bins(np.concatenate([moved[..., [i]], log_scale[..., [i]] - 2], -1), x)
+            for i in range(2)
+        ]
+    return logsumexp(np.stack(each, -1)[..., 0, :] + np.log(weights), axis=-1, keepdims=True)
+
+
+def levels(x):
+    return np.rint((np.float64(x) + 1) * 127.5)
+
+
+def poisson(out, x):
+    return stats.poisson.logpmf(levels(x), 127.5 * np.logaddexp(0, out) + 1e-4)
+
+
+def negative_binomial(out, x):
+    average, log_r = halves(out, -5.0, 10.0)
+    r, m = np.exp(log_r), 127.5 * np.logaddexp(0, average) + 1e-4
+    return stats.nbinom.logpmf(levels(x), r, r / (r + m))
+
+
 # One row a likelihood: the likelihood, images it is for, and the log-probability of each pixel.
 TABLE = {
     'bernoulli': (vae.bernoulli(), BINARY, lambda o, x: stats.bernoulli.logpmf(x > 0, expit(o))),
@@ -175,6 +222,11 @@ TABLE = {
     'gaussian 0.3': (vae.gaussian(0.3), GREY, lambda o, x: stats.norm.logpdf(x, o, 0.3)),
     'learned_gaussian': (vae.learned_gaussian(), GREY, learned),
     'discretized_logistic': (vae.discretized_logistic(), GREY, logistic_bins),
+    'continuous_bernoulli': (vae.likelihoods.continuous_bernoulli(), GREY, by_brightness),
+    'beta': (vae.likelihoods.beta(), GREY, beta),
+    'logistic_mixture 2': (vae.levels.logistic_mixture(2), GREY, mixture_bins),
+    'poisson': (vae.levels.poisson(), GREY, poisson),
+    'negative_binomial': (vae.levels.negative_binomial(), GREY, negative_binomial),
 }
 
 
@@ -196,12 +248,29 @@ def test_log_prob_of_an_image_is_that_of_scipy(name, size):
 
 
 def test_every_likelihood_has_a_row():
-    makers = {
-        name
-        for name in vae.__all__
-        if getattr(getattr(vae, name), '__annotations__', {}).get('return') is vae.Likelihood
-    }
-    assert makers == {name.split()[0] for name in TABLE}
+    assert set(makers(LIKELIHOOD)) == {name.split()[0] for name in TABLE}
+
+
+@pytest.mark.parametrize('name', ['logistic_mixture 2', 'discretized_logistic'])
+def test_the_masses_of_all_levels_add_up_to_one(name):
+    likelihood, *_ = TABLE[name]
+    grey = jnp.float32(np.arange(256) / 127.5 - 1).reshape(256, 1, 1, 1)
+    out = jnp.broadcast_to(outputs(likelihood)[:1, :1, :1], (256, 1, 1, likelihood.outputs))
+    total = np.exp(np.float64(likelihood.distribution(out).log_prob(grey))).sum()
+    np.testing.assert_allclose(total, 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize('logit', [-60.0, -3.0, -0.11, -0.09, 0.0, 1e-4, 0.09, 0.11, 3.0, 60.0])
+def test_a_continuous_bernoulli_has_its_mean_and_its_slope(logit):
+    """By an integral over the brightness; the slope of log p by the logit is t less its mean."""
+    grid = np.linspace(0, 1, 200_001)
+    log = logit * (grid - (logit > 0))
+    mean = np.sum(np.exp(log) * grid) / np.sum(np.exp(log))
+    out = jnp.full((1, 1, 1, 1), logit, jnp.float32)
+    made = vae.likelihoods.continuous_bernoulli()
+    np.testing.assert_allclose(made.distribution(out).mean, 2 * mean - 1, atol=2e-5)
+    total = lambda out: jnp.sum(made.distribution(out).log_prob(jnp.full((1, 1, 1, 1), 0.4)))  # noqa: E731
+    np.testing.assert_allclose(jax.grad(total)(out), 0.7 - mean, atol=2e-5)
 
 
 @pytest.mark.parametrize('name', TABLE)
@@ -213,7 +282,9 @@ def test_extreme_outputs_stay_finite_with_their_gradients(name, size):
     assert np.isfinite(value)
     assert np.isfinite(grads).all()
     mean = likelihood.distribution(jnp.full((1, *SHAPE[:2], likelihood.outputs), size)).mean
-    np.testing.assert_allclose(mean, np.full((1, *SHAPE), np.sign(size)), atol=1e-6)
+    # A density of the brightness has its mean inside, however sure it is.
+    inside = 3e-4 if name in ('continuous_bernoulli', 'beta') else 1e-6
+    np.testing.assert_allclose(mean, np.full((1, *SHAPE), np.sign(size)), atol=inside)
 
 
 @pytest.mark.parametrize('name', ['learned_gaussian', 'discretized_logistic'])

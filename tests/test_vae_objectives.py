@@ -1,5 +1,7 @@
 """What a VAE is trained by beside the ELBO: against formulas in NumPy, and by brute force."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,15 @@ from scipy import special, stats
 
 from genjax import latents, vae
 from genjax.random import stream
-from genjax.vae import bounds, priors, regularizers
-from tests.linear_gaussian import X, forward, linear_gaussian, off
+from genjax.vae import bounds, inference, priors, regularizers
+from tests.linear_gaussian import (
+    PARTS,
+    X,
+    forward,
+    linear_gaussian,
+    log_marginal,
+    off,
+)
 
 KEY = jax.random.key(47)
 RNG = np.random.default_rng(7)
@@ -109,6 +118,40 @@ def test_an_encoder_may_follow_a_bound_of_its_own():
     )  # fmt: skip
     assert np.abs(two['encoder']['gain'] - decoders['encoder']['gain']).max() > 1e-4
     np.testing.assert_allclose(metrics['vae/loss'], plain['vae/loss'], rtol=1e-5)
+
+
+def hamiltonian(d=2):
+    """The linear-Gaussian model with leapfrog steps, and parameters of these."""
+    way = inference.hamiltonian(steps=3, size=0.2, temperature=0.6)
+    net = way.network(d).init(stream(KEY, 'leapfrog'))
+    return jax.jit(way.forward(PARTS), static_argnums=(3, 4)), net
+
+
+def test_leapfrog_steps_keep_the_volume():
+    _, net = hamiltonian()
+
+    def both(zs):
+        z, noise = jnp.split(zs, 2)
+        end = inference.leapfrog(lambda z: -jnp.sum(z**4 + jnp.cos(z), -1), z, noise, net.params, 3)
+        return jnp.concatenate(end)
+
+    at = jax.random.normal(stream(KEY, 'volume'), (4,))
+    jacobian = jax.jacfwd(both)(at)
+    np.testing.assert_allclose(np.linalg.det(np.float64(jacobian)), 1, rtol=1e-4)
+    assert np.abs(jacobian - np.eye(4)).max() > 0.1
+
+
+def test_the_weights_of_hamiltonian_samples_have_the_mean_p_of_x():
+    """To four standard errors, from a posterior that is off."""
+    passes, net = hamiltonian()
+    state = off(linear_gaussian().init(stream(KEY, 'init')))
+    state = state.replace(nets=state.nets | {'inference': net})
+    seen, _ = passes(state, stream(KEY, 'many'), {'x': X}, 20_000, False)
+    log_p = log_marginal(X)
+    ratios = np.exp(np.float64(bounds.log_weights(seen)) - log_p)
+    error = ratios.std(0) / np.sqrt(len(ratios))
+    assert (np.abs(ratios.mean(0) - 1) < 4 * error).all()
+    assert (np.mean(np.log(ratios), axis=0) < -0.01).all()
 
 
 def test_a_capacity_grows():
@@ -261,8 +304,6 @@ def test_priors_of_posteriors():
     ],
 )
 def test_what_cannot_be_is_refused(options, message):
-    import re
-
     with pytest.raises(ValueError, match=re.escape(message)):
         vae.vae((4, 4, 1), **options)
 

@@ -14,7 +14,7 @@ from genjax.random import stream
 
 # Likelihoods of the levels of pixels. Others have no bits of an image: binary pixels are drawn from
 # it, and a density is not bounded by its levels.
-_OF_LEVELS = ('discretized_logistic',)
+_OF_LEVELS = ('discretized_logistic', 'logistic_mixture', 'poisson', 'negative_binomial')
 
 
 def _mean(name: str, values: Any) -> Figure:

@@ -1,13 +1,23 @@
 """Variational autoencoders."""
 
 from genjax.latents import Normal, normal, standard_normal
-from genjax.vae import bounds, critics, likelihoods, networks, posteriors, priors, regularizers
+from genjax.vae import (
+    bounds,
+    critics,
+    inference,
+    levels,
+    likelihoods,
+    networks,
+    posteriors,
+    priors,
+    regularizers,
+)
 from genjax.vae.bounds import elbo, log_weights, sampled_elbo
 from genjax.vae.family import parts_of, warmed_up
+from genjax.vae.levels import discretized_logistic
 from genjax.vae.likelihoods import (
     Likelihood,
     bernoulli,
-    discretized_logistic,
     gaussian,
     grey_bernoulli,
     learned_gaussian,
@@ -35,7 +45,9 @@ __all__ = [
     'elbo',
     'gaussian',
     'grey_bernoulli',
+    'inference',
     'learned_gaussian',
+    'levels',
     'likelihoods',
     'log_weights',
     'networks',

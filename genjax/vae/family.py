@@ -15,12 +15,13 @@ from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all, maybe
 from genjax.precision import Precision, mixed_precision
 from genjax.vae.bounds import BOUND, BoundLike
 from genjax.vae.critics import CRITIC, CriticLike, judged
+from genjax.vae.inference import INFERENCE, Inference, InferenceLike
 from genjax.vae.likelihoods import LIKELIHOOD, LikelihoodLike
 from genjax.vae.networks import NETWORKS, Activation, NetworksLike
 from genjax.vae.posteriors import POSTERIOR, Posterior, PosteriorLike, gaussian
 from genjax.vae.priors import PRIOR, Prior, PriorLike
 from genjax.vae.regularizers import REGULARIZER, RegularizerLike
-from genjax.vae.terms import Parts, compose
+from genjax.vae.terms import Parts
 from genjax.vae.uses import seen_by
 from genjax.vae.variational import VAE, Settings, variational
 
@@ -105,6 +106,7 @@ def vae(
     likelihood: LikelihoodLike = 'bernoulli',
     posterior: PosteriorLike = 'gaussian',
     prior: PriorLike | None = None,
+    inference: InferenceLike = 'reparameterized',
     bound: BoundLike = 'elbo',
     encoder_bound: BoundLike | None = None,
     regularizers: Sequence[RegularizerLike] = (),
@@ -139,6 +141,7 @@ def vae(
       likelihood: of images.
       posterior: what the encoder's outputs mean.
       prior: of latents; None for the posterior's own, N(0, I) of a Gaussian.
+      inference: how latents are found.
       bound: what is maximized.
       encoder_bound: what the encoder follows where it is another bound.
       regularizers: added to the loss.
@@ -167,7 +170,8 @@ def vae(
       ValueError: a number out of its range, or what stands for no part.
     """
     image_shape = shape_of_images(image_shape)
-    pixels, q, p = make(LIKELIHOOD, likelihood), make(POSTERIOR, posterior), maybe(PRIOR, prior)
+    pixels, way = make(LIKELIHOOD, likelihood), make(INFERENCE, inference)
+    q, p = make(POSTERIOR, posterior), maybe(PRIOR, prior)
     settings = Settings(
         image_shape,
         latent_dim,
@@ -186,9 +190,9 @@ def vae(
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
     pair = make(NETWORKS, networks, *given, **chosen)
     trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
-    trained |= _own(q, p, image_shape, latent_dim)
+    trained |= _own(q, p, way, image_shape, latent_dim)
     parts = parts_of(trained, settings, q, p)
-    forward = compose(parts)
+    forward = way.forward(parts)
     judge = judged(maybe(CRITIC, critic), latent_dim, seen_by(forward, settings))
     return variational(
         {**trained, **judge.networks},
@@ -205,10 +209,11 @@ def vae(
 
 
 def _own(
-    posterior: Posterior, prior: Prior | None, image_shape: tuple[int, int, int], d: int
+    posterior: Posterior, prior: Prior | None, way: Inference, shape: tuple[int, ...], d: int
 ) -> dict[str, Network]:
-    """What posterior and prior have of networks."""
-    own = {} if posterior.network is None else {'posterior': posterior.network(d)}
+    """What posterior, prior and inference have of networks."""
+    made = {'posterior': posterior.network, 'inference': way.network}
+    own = {name: network(d) for name, network in made.items() if network}
     if prior and prior.network:
-        own['prior'] = prior.network(image_shape, d)
+        own['prior'] = prior.network(shape, d)
     return own

@@ -7,8 +7,9 @@ from typing import Annotated, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jax.nn import log_sigmoid, sigmoid
-from jaxtyping import Array, Float
+from jax.nn import sigmoid
+from jax.scipy.special import gammaln
+from jaxtyping import Array, Float, Key
 
 from genjax.latents.distributions import LOG_VAR_LIMIT, bounded
 from genjax.parts import Kind
@@ -16,7 +17,6 @@ from genjax.parts import Kind
 # The standard deviation of rounding to 256 levels on [-1, 1], as a log-variance: a density sharper
 # than the data's own rounding would reward nothing but that rounding.
 LOG_VAR_OF_ROUNDING = 2 * math.log(2 / 255) - math.log(12)
-_LEVEL = 2 / 255
 
 
 class ImageDistribution(Protocol):
@@ -44,16 +44,26 @@ class Likelihood(NamedTuple):
     distribution: Callable[[Array], ImageDistribution]
 
 
-LIKELIHOOD = Kind('a likelihood', (__name__,), (Likelihood,))
+LIKELIHOOD = Kind('a likelihood', (__name__, 'genjax.vae.levels'), (Likelihood,))
 LikelihoodLike = Annotated[Likelihood | Callable[..., Likelihood] | str, LIKELIHOOD]
 
 
-def _as_it_is(key, x):
+def as_it_is(key: Key[Array, ''], x: Array) -> Array:
+    """An observation of what an image is.
+
+    Args:
+      key: not used.
+      x: images.
+    """
     return x
 
 
-def _pixels(*images: Array) -> list[Array]:
-    """The pixels of an image as one axis: on a CPU sums over three axes take twice the time."""
+def pixels(*images: Float[Array, '... h w c']) -> list[Float[Array, '... n']]:
+    """The pixels of images as one axis: on a CPU sums over three axes take twice the time.
+
+    Args:
+      *images: any.
+    """
     return [x.reshape(*x.shape[:-3], -1) for x in images]
 
 
@@ -75,7 +85,7 @@ class Bernoulli:
 
     def log_prob(self, x):
         """`t log p + (1 - t) log(1 - p)` with the target `t = (x + 1) / 2`."""
-        x, logits = _pixels(x, self.logits)
+        x, logits = pixels(x, self.logits)
         return _sum((x + 1) / 2 * logits - _softplus(logits))
 
     @property
@@ -99,13 +109,81 @@ def bernoulli() -> Likelihood:
     return Likelihood(1, observe, Bernoulli)
 
 
+@struct.dataclass
+class ContinuousBernoulli(Bernoulli):
+    """Independent grey pixels whose density is an exponential of their brightness."""
+
+    def log_prob(self, x):
+        """That of Bernoulli and `log C - log 2`, `C = l / tanh(l / 2)` of the logit l.
+
+        The density is one on [-1, 1]. Near 0, where C is 2, by its series.
+        """
+        (logits,) = pixels(self.logits)
+        small = jnp.abs(logits) < 0.1
+        far = jnp.where(small, 1.0, jnp.abs(logits))
+        squares = jnp.square(jnp.where(small, logits, 0.0))
+        near = squares / 12 - jnp.square(squares) / 1440
+        log_c = jnp.where(small, near, jnp.log(far / 2) - jnp.log(jnp.tanh(far / 2)))
+        return super().log_prob(x) + _sum(log_c)
+
+    @property
+    def mean(self):
+        """`2 / (1 - exp(-l)) - 2 / l - 1`, which is `l / 6` near 0."""
+        small = jnp.abs(self.logits) < 0.1
+        far = jnp.where(small, 1.0, self.logits)
+        near = self.logits / 6 - self.logits**3 / 360
+        return jnp.where(small, near, 1 / jnp.tanh(far / 2) - 2 / far)
+
+
+def continuous_bernoulli() -> Likelihood:
+    """Grey pixels with the density that the cross entropy lacks its constant of.
+
+    Loaiza-Ganem and Cunningham 2019 (https://arxiv.org/abs/1907.06845).
+    """
+    return Likelihood(1, as_it_is, ContinuousBernoulli)
+
+
+@struct.dataclass
+class Beta:
+    """Independent grey pixels with a beta density of their brightness."""
+
+    mean_logit: Array
+    log_precision: Array
+
+    def log_prob(self, x):
+        """`(a - 1) log t + (b - 1) log(1 - t) - log B(a, b) - log 2` with `t = (x + 1) / 2`, moved
+        into (0, 1) by half of a level of 256: a density at 0 or 1 may be infinite.
+        """
+        x, logit, log_precision = pixels(x, self.mean_logit, self.log_precision)
+        t = ((x + 1) / 2 * 255 + 0.5) / 256
+        precision = jnp.exp(log_precision)
+        a, b = precision * sigmoid(logit), precision * sigmoid(-logit)
+        log_beta = gammaln(a) + gammaln(b) - gammaln(a + b)
+        each = (a - 1) * jnp.log(t) + (b - 1) * jnp.log1p(-t) - log_beta
+        return _sum(each + math.log(255 / 512))
+
+    @property
+    def mean(self):
+        return 2 * sigmoid(self.mean_logit) - 1
+
+
+def beta() -> Likelihood:
+    """Grey pixels of a beta density, of which the decoder puts out mean and precision."""
+
+    def distribution(out):
+        logit, log_precision = jnp.split(out, 2, axis=-1)
+        return Beta(bounded(logit, -10.0, 10.0), bounded(log_precision, -5.0, 10.0))
+
+    return Likelihood(2, as_it_is, distribution)
+
+
 def grey_bernoulli() -> Likelihood:
     """Cross entropy with grey targets, the reconstruction loss of many VAE examples.
 
     It is no likelihood of the grey image (its exponential does not integrate to one; Loaiza-Ganem
     and Cunningham 2019, https://arxiv.org/abs/1907.06845): compare it with its like only.
     """
-    return Likelihood(1, _as_it_is, Bernoulli)
+    return Likelihood(1, as_it_is, Bernoulli)
 
 
 @struct.dataclass
@@ -116,7 +194,7 @@ class Gaussian:
     log_var: Array
 
     def log_prob(self, x):
-        x, location, log_var = _pixels(x, self.location, self.log_var)
+        x, location, log_var = pixels(x, self.location, self.log_var)
         squares = jnp.square(x - location) * jnp.exp(-log_var)
         return -0.5 * _sum(squares + log_var + math.log(2 * math.pi))
 
@@ -141,7 +219,7 @@ def gaussian(scale: float = 1.0) -> Likelihood:
     def distribution(out):
         return Gaussian(out, jnp.full_like(out, 2 * math.log(scale)))
 
-    return Likelihood(1, _as_it_is, distribution)
+    return Likelihood(1, as_it_is, distribution)
 
 
 def learned_gaussian() -> Likelihood:
@@ -155,44 +233,4 @@ def learned_gaussian() -> Likelihood:
         location, log_var = jnp.split(out, 2, axis=-1)
         return Gaussian(location, bounded(log_var, LOG_VAR_OF_ROUNDING, LOG_VAR_LIMIT))
 
-    return Likelihood(2, _as_it_is, distribution)
-
-
-@struct.dataclass
-class DiscretizedLogistic:
-    """A logistic density integrated over the 256 levels of [-1, 1]."""
-
-    location: Array
-    log_scale: Array
-
-    def log_prob(self, x):
-        """`log(F(x + 1/255) - F(x - 1/255))`, with the outer levels reaching to infinity."""
-        # With u the upper and l the lower edge, F(u) - F(l) = F(u) (1 - F(l)) (1 - exp(l - u)),
-        # a product that neither cancels nor underflows before its logarithm is taken.
-        x, location, log_scale = _pixels(x, self.location, self.log_scale)
-        inverse = jnp.exp(-log_scale)
-        upper = (x - location + _LEVEL / 2) * inverse
-        lower = (x - location - _LEVEL / 2) * inverse
-        inner = log_sigmoid(upper) + log_sigmoid(-lower) + jnp.log(-jnp.expm1(-_LEVEL * inverse))
-        first, last = x < -1 + _LEVEL / 2, x > 1 - _LEVEL / 2
-        return _sum(
-            jnp.where(first, log_sigmoid(upper), jnp.where(last, log_sigmoid(-lower), inner))
-        )
-
-    @property
-    def mean(self):
-        return jnp.clip(self.location, -1.0, 1.0)
-
-
-def discretized_logistic() -> Likelihood:
-    """The 256 levels of a pixel as bins of a logistic density: a likelihood of uint8 images.
-
-    Kingma et al. 2016 (https://arxiv.org/abs/1606.04934), Salimans et al. 2017
-    (https://arxiv.org/abs/1701.05517).
-    """
-
-    def distribution(out):
-        location, log_scale = jnp.split(out, 2, axis=-1)
-        return DiscretizedLogistic(location, bounded(log_scale, -7.0, 7.0))
-
-    return Likelihood(2, _as_it_is, distribution)
+    return Likelihood(2, as_it_is, distribution)

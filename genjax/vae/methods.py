@@ -18,6 +18,7 @@ __all__ = [
     'disentangled_beta_vae',
     'exemplar_vae',
     'factor_vae',
+    'hvae',
     'hyperspherical_vae',
     'iaf_vae',
     'info_vae',
@@ -253,6 +254,22 @@ def nf_vae():
 def iaf_vae():
     """IAF, Kingma et al. 2016 (https://arxiv.org/abs/1606.04934): posteriors by inverse
     autoregressive flows, for many latents.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae,
+    networks='mlp:hidden=(300,),activation=softplus',
+    latent_dim=64,
+    inference='hamiltonian',
+    optimizer='adamax',
+    learning_rate=5e-4,
+)
+def hvae():
+    """Hamiltonian VAE, Caterini et al. 2018 (https://arxiv.org/abs/1805.11328): posteriors that go
+    on along the gradient of the likelihood, for a pass back through the decoder a step.
 
     Reached: nothing yet, by nothing.
     """

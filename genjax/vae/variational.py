@@ -33,7 +33,7 @@ from genjax.vae.terms import Forward, Parts
 from genjax.vae.uses import bounds_of, evaluations, generation, joint, observed
 
 # The networks that make q(z | x).
-_INFERENCE = ('encoder', 'posterior')
+_INFERENCE = ('encoder', 'posterior', 'inference')
 
 
 class VAE(NamedTuple):

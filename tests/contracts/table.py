@@ -228,6 +228,14 @@ ROWS = [
         _JUDGED,
         **_SHORT,
     ),
+    Row(
+        'hvae',
+        vae.hvae,
+        {**_TINY_VAE, 'hidden': (16,), 'inference': 'hamiltonian:steps=2'},
+        batch(),
+        {'vae': ('encoder', 'decoder', 'inference')},
+        **_SHORT,
+    ),
     _vae_row(vae.hyperspherical_vae, full=True, runs=True, hidden=(16,)),
     Row(
         'iaf_vae',
