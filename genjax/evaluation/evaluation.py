@@ -86,7 +86,8 @@ def evaluate(
     evidence = gather(run, data, held_out, features, n, resamples, seed)
     length, nats, q = paths(run, evidence), likelihoods(run, evidence), posteriors(run, evidence)
     figures = [*of_samples(evidence), *of_classes(evidence), *of_labels(evidence)]
-    figures += of_paths(length)
+    if length is not None:
+        figures += of_paths(length)
     if nats is not None:
         figures += of_likelihoods(nats)
     if q is not None:

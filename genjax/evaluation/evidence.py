@@ -121,14 +121,16 @@ def gather(
     return Evidence(*dims, extractor, trained, reference, held, twice, fakes, key)
 
 
-def paths(run: Run, e: Evidence) -> PathLength:
-    """How fast features change as latents do, between draws of N(0, I).
+def paths(run: Run, e: Evidence) -> PathLength | None:
+    """How fast features change as latents do, between draws of N(0, I); None of another prior.
 
     Args:
       run: of any model.
       e: the evidence.
     """
     model = run.model
+    if isinstance(model, VAE) and model.latents:
+        return None
     function = model.decode if isinstance(model, VAE) else model.generate
 
     def generate(state, z):

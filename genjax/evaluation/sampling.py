@@ -173,7 +173,7 @@ def interpolations(
     turns = None if classes is None else jnp.repeat(jnp.arange(rows) % classes, columns)
     labels = _labels(run, y, rows * columns, turns)
     key = stream(jax.random.key(seed), 'interpolate')
-    a, b = jax.random.normal(key, (2, rows, 1, run.model.latent_dim))
+    a, b = _ends(run, key, rows)
     z = slerp(a, b, jnp.linspace(0, 1, columns).reshape(1, -1, 1))
     make = run.model.decode if isinstance(run.model, VAE) else run.model.generate
     z = z.reshape(rows * columns, -1)
@@ -182,6 +182,13 @@ def interpolations(
         return make(run.state, *(_piece(each, start, CHUNK) for each in (z, labels)))
 
     return _in_chunks(between, len(z), CHUNK)
+
+
+def _ends(run: Run, key: Array, rows: int) -> Array:
+    shape = 2, rows, 1, run.model.latent_dim
+    if not isinstance(run.model, VAE) or run.model.latents is None:
+        return jax.random.normal(key, shape)
+    return run.model.latents(run.state, jax.random.split(key, 2 * rows)).reshape(shape)
 
 
 def slerp(

@@ -106,10 +106,18 @@ def program(name):
         return jax.jit(jax.export.deserialize(bytearray(file.read())).call)
 
 
-z = jax.random.normal(jax.random.key(0), (16, {facts['latent_dim']}))
-{labels}images = program('{draw}')(weights, z{y})
+{labels}{_latents(facts, y)}
+images = program('{draw}')(weights, z{y})
 {without}```
 """
+
+
+def _latents(facts: Facts, y: str) -> str:
+    """A draw of the prior, with nothing but JAX."""
+    if 'latents' not in facts['programs']:
+        return f'z = jax.random.normal(jax.random.key(0), (16, {facts["latent_dim"]}))'
+    seeds = 'jax.random.key_data(jax.random.split(jax.random.key(0), 16))'
+    return f"z = program('latents')(weights, {seeds}{y})"
 
 
 def _encoding(facts: Facts, call: str) -> str:

@@ -21,7 +21,7 @@ from genjax.train.errors import RunError, check_integers, located
 Facts = dict[str, Any]
 FORMAT = 'genjax export 1'
 FACTS, WEIGHTS, PROGRAM = 'model.json', 'weights.safetensors', '.stablehlo'
-_PROGRAMS = ('generate', 'encode', 'decode')
+_PROGRAMS = ('generate', 'encode', 'decode', 'latents')
 _FILES = {WEIGHTS, *(name + PROGRAM for name in _PROGRAMS)}
 
 
@@ -39,6 +39,8 @@ class Exported(NamedTuple):
       encode: of a VAE, `(x, y=None) -> {'mean': [b, latent_dim], 'log_var': ...}`, the parameters
         of q(z | x) by name; x are images, uint8 or float in [-1, 1].
       decode: of a VAE, `(z, y=None) -> images`, the mean of p(x | z).
+      latents: of a VAE with another prior than N(0, I), `seeds [n, 2] -> z`, a draw for the data
+        (uint32) of a key each.
     """
 
     facts: Facts
@@ -46,6 +48,7 @@ class Exported(NamedTuple):
     generate: Callable[..., Float[Array, 'n h w c']] | None = None
     encode: Callable[..., dict[str, Array]] | None = None
     decode: Callable[..., Float[Array, 'n h w c']] | None = None
+    latents: Callable[..., Float[Array, 'n d']] | None = None
 
 
 def load_exported(folder: str | os.PathLike) -> Exported:
@@ -148,16 +151,21 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
         check_batch({'x': x}, num_classes)
         return scale(jnp.asarray(x), image_shape)
 
-    functions = {
-        name: checked(program, images if name == 'encode' else latents)
-        for name, program in programs.items()
-    }
+    def seeds(s):
+        s = jnp.asarray(s, jnp.uint32)
+        if s.ndim != 2 or s.shape[1] != 2:
+            raise ValueError(f'expected seeds [n, 2], got {s.shape}')
+        return s
+
+    prepare = {'encode': images, 'latents': seeds}
+    functions = {n: checked(program, prepare.get(n, latents)) for n, program in programs.items()}
     draw = functions['decode' if 'decode' in functions else 'generate']
 
     def sample(key, n, y=None):
         check_integers(1, n=n)
-        z = jax.random.normal(stream(key, 'z'), (n, latent_dim), jnp.float32)
-        y = draw_labels(key, n, num_classes) if y is None else y
-        return draw(z, y)
+        y, key = draw_labels(key, n, num_classes) if y is None else y, stream(key, 'z')
+        if 'latents' not in functions:
+            return draw(jax.random.normal(key, (n, latent_dim), jnp.float32), y)
+        return draw(functions['latents'](jax.random.key_data(jax.random.split(key, n)), y), y)
 
     return Exported(facts, sample, **functions)

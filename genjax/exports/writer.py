@@ -50,11 +50,13 @@ class Function(NamedTuple):
       apply: `(state, input, y=None) -> outputs`.
       name: of the input.
       shape: of one example of the input.
+      dtype: of the input.
     """
 
     apply: Callable[..., Any]
     name: str
     shape: tuple[int, ...]
+    dtype: Any = jnp.float32
 
 
 def export(
@@ -143,9 +145,14 @@ def _vae(model: VAE) -> dict[str, Function]:
         # By name: a reader need not know the posterior's type.
         return _named(model.encode(state, x, y))
 
+    def latents(state, seeds, y=None):
+        return model.latents(state, jax.random.wrap_key_data(seeds, impl='threefry2x32'))
+
+    own = {'latents': Function(latents, 'seed', (2,), jnp.uint32)} if model.latents else {}
     return {
         'encode': Function(encode, 'x', model.image_shape),
         'decode': Function(model.decode, 'z', (model.latent_dim,)),
+        **own,
     }
 
 
@@ -169,8 +176,8 @@ def _lower(
     labels = () if run.model.num_classes is None else (jax.ShapeDtypeStruct((b,), jnp.int32),)
     trimmed, inputs, used = {}, {}, set()
     for name, function in functions.items():
-        images_or_latents = jax.ShapeDtypeStruct((b, *function.shape), jnp.float32)
-        inputs[name] = (images_or_latents, *labels)
+        first = jax.ShapeDtypeStruct((b, *function.shape), function.dtype)
+        inputs[name] = (first, *labels)
         trimmed[name], names = _trim(function.apply, shapes, inputs[name])
         used |= names
     leaves = {name.removeprefix('nets/'): leaf for name, leaf in _named(state).items()}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from genjax.augment import AUGMENT, AugmentLike, chain, clip
 from genjax.core import Hyper, HyperLike, Network, hyper
 from genjax.images import shape_of_images
+from genjax.latents.distributions import standard_normal
 from genjax.optim import OptimizerLike
 from genjax.optim import optimizer as guarded
 from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all, maybe
@@ -184,6 +185,7 @@ def vae(
         chain(*made, clip()) if (made := make_all(AUGMENT, augment)) else chain(),
         maybe(BOUND, encoder_bound),
         q.has_density,
+        p is None and q.prior is standard_normal,
     )
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
     given = image_shape, latent_dim, num_classes, outputs, q.spread(latent_dim)

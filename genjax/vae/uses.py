@@ -140,7 +140,7 @@ def joint(parts: Parts, settings: Any) -> dict[str, Callable]:
 
 
 def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
-    """`encode`, `decode` and `sample` of a `VAE`.
+    """`encode`, `decode`, `sample` and, of another prior than N(0, I), `latents` of a `VAE`.
 
     Args:
       parts: of the model.
@@ -167,11 +167,19 @@ def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
         images = parts.decode(averaged(state), unused(), known(z, y), y, False)[0].mean
         return images.astype(jnp.float32)
 
+    @jax.jit
+    @implicit
+    def latents(state, keys):
+        prior = parts.prior(averaged(state))
+        return jax.vmap(lambda key: prior.sample(key, 1)[0])(keys)
+
     @partial(jax.jit, static_argnames='n')
     @implicit
     def sample(state, key, n, y=None):
-        prior = parts.prior(averaged(state))
-        y = draw_labels(key, n, settings.num_classes) if y is None else y
-        return decode(state, prior.sample(stream(key, 'z'), n), y)
+        y, drawing = draw_labels(key, n, settings.num_classes) if y is None else y, stream(key, 'z')
+        if settings.has_normal_prior:
+            return decode(state, parts.prior(averaged(state)).sample(drawing, n), y)
+        return decode(state, latents(state, jax.random.split(drawing, n)), y)
 
-    return {'encode': encode, 'decode': decode, 'sample': sample}
+    own = {} if settings.has_normal_prior else {'latents': latents}
+    return {'encode': encode, 'decode': decode, 'sample': sample, **own}

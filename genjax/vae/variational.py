@@ -64,6 +64,8 @@ class VAE(NamedTuple):
       latent_dim: length of z.
       image_shape: `(height, width, channels)`.
       num_classes: None for a model without labels.
+      latents: `(state, keys [n]) -> z [n, latent_dim]`, a draw of the prior for each key; None
+        where that is N(0, I).
       repeats: how many times the batch size a step takes.
       has_density: whether q(z | x) has a density: without one there is no bound and no likelihood.
     """
@@ -80,6 +82,7 @@ class VAE(NamedTuple):
     latent_dim: int
     image_shape: tuple[int, int, int]
     num_classes: int | None
+    latents: Callable[..., Float[Array, 'n d']] | None = None
     repeats: int = 1
     has_density: bool = True
 
@@ -99,6 +102,7 @@ class Settings(NamedTuple):
       augment: of the training images.
       encoder_bound: what the networks of q(z | x) follow, where it is another bound.
       has_density: whether q(z | x) has a density.
+      has_normal_prior: whether p(z) is N(0, I).
     """
 
     image_shape: tuple[int, int, int]
@@ -111,6 +115,7 @@ class Settings(NamedTuple):
     augment: Augment = chain()
     encoder_bound: Bound | None = None
     has_density: bool = True
+    has_normal_prior: bool = True
 
 
 def variational(
