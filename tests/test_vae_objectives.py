@@ -291,6 +291,17 @@ def test_priors_of_posteriors():
     np.testing.assert_array_equal(queue, np.concatenate([net.stats['images'][2:], seen]))
 
 
+def test_samples_are_decoded_draws_of_a_learned_prior():
+    model = vae.vae((4, 4, 1), hidden=(4,), latent_dim=2, prior='vamp:components=3')
+    state = model.init(stream(KEY, 'learned'))
+    keys = jax.random.split(stream(stream(KEY, 'draw'), 'z'), 5)
+    z = model.latents(state, keys)
+    assert len(np.unique(z)) == 10
+    images = model.sample(state, stream(KEY, 'draw'), 5)
+    np.testing.assert_allclose(images, model.decode(state, z), atol=1e-6)
+    assert vae.vae((4, 4, 1)).latents is None
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Key
 
+from genjax.random import stream
+
 # exp(20) is far from overflow in float32, also when squared.
 LOG_VAR_LIMIT = 20.0
 
@@ -171,9 +173,9 @@ class Mixture:
 
     def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k d']:
         """k samples, each of a component drawn by its weight, by which there is no gradient."""
-        which, each = jax.random.split(key)
-        rows = jax.random.categorical(which, self.log_weights, shape=(k,))
-        return jax.tree.map(lambda leaf: leaf[rows], self.components).sample(each, 1)[0]
+        rows = jax.random.categorical(stream(key, 'component'), self.log_weights, shape=(k,))
+        chosen = jax.tree.map(lambda leaf: leaf[rows], self.components)
+        return chosen.sample(stream(key, 'sample'), 1)[0]
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """`logsumexp_i(log w_i + log p_i(z))`."""

@@ -59,7 +59,7 @@ class _Masked(nn.Module):
     def _layer(self, h, mask, start, name):
         kernel = self.param(f'kernel_{name}', start, mask.shape, jnp.float32)
         bias = self.param(f'bias_{name}', zeros_init(), mask.shape[1:], jnp.float32)
-        return h @ (kernel * mask) + leading(bias, h.ndim)
+        return h @ jnp.where(mask, kernel, 0.0) + leading(bias, h.ndim)
 
 
 def _gentle(log_scale: Array) -> Array:
@@ -76,12 +76,12 @@ class _Halves(nn.Module):
     @nn.compact
     def __call__(self, z: Array, context: Array | None = None) -> tuple[Array, Array]:
         kept = leading(np.arange(z.shape[-1]) % 2 == 0, z.ndim)
-        h = z * kept
+        h = jnp.where(kept, z, 0.0)
         for size in self.hidden:
             h = nn.relu(nn.Dense(size)(h))
         h = nn.Dense(2 * z.shape[-1], kernel_init=zeros_init())(h)
         shift, log_scale = jnp.split(h, 2, axis=-1)
-        return shift * ~kept, _gentle(log_scale) * ~kept
+        return jnp.where(kept, 0.0, shift), jnp.where(kept, 0.0, _gentle(log_scale))
 
 
 def autoregressive(d: int, layers: int, hidden: Sequence[int], context: bool = False) -> Flow:

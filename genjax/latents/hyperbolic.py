@@ -163,8 +163,8 @@ class RiemannianNormal:
         """k samples by reparameterization: a distance, and a direction."""
         away, direction = jax.random.split(key)
         radius = _distance(self.mean.shape[-1], self.c)
-        u = jax.random.uniform(away, (k, *self.scale.shape))
-        e = jax.random.normal(direction, (k, *self.mean.shape))
+        u = jax.random.uniform(away, (k, *self.scale.shape), self.scale.dtype)
+        e = jax.random.normal(direction, (k, *self.mean.shape), self.mean.dtype)
         r = radii.quantile(radius, u, self.scale)
         return exponential(self.mean[None], r[..., None] * e / _norm(e), self.c)
 

@@ -73,7 +73,8 @@ def quantile(
     a = a[None]
     low, _, high = radius.support(a)
     step = (high - low) / _CELLS
-    ends = low + step * jnp.arange(_CELLS + 1).reshape(-1, *[1] * (a.ndim - 1))
+    ends = jnp.arange(_CELLS + 1, dtype=step.dtype).reshape(-1, *[1] * (a.ndim - 1))
+    ends = low + step * ends
     few = leading(jnp.asarray(_FEW_NODES, step.dtype), a.ndim + 1)
     nodes = ends[:-1, ..., None] + step[..., None] * (1 + few) / 2
     each = jnp.exp(radius.log(nodes, a[..., None])) @ jnp.asarray(_FEW_WEIGHTS / 2, step.dtype)
@@ -100,7 +101,7 @@ def _inverted(table: Array, slope: Array, u: Array) -> Array:
         value = low + t * (first + t * (square + t * cubic))
         grows = first + t * (2 * square + 3 * t * cubic)
         t = jnp.clip(t - (value - u) / jnp.maximum(grows, 1e-12), 0.0, 1.0)
-    return cell + t
+    return cell.astype(t.dtype) + t
 
 
 @quantile.defjvp

@@ -64,7 +64,7 @@ class UniformSphere:
 
     def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k d']:
         """k directions."""
-        return _unit(jax.random.normal(key, (k, self.d)))
+        return _unit(jax.random.normal(key, (k, self.d), jnp.float32))
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """Minus the logarithm of the area."""
@@ -92,8 +92,9 @@ class VonMisesFisher:
         """k samples by reparameterization: an angle to the direction, and a way across."""
         angle, across = jax.random.split(key)
         d, shape = self.direction.shape[-1], (k, *self.concentration.shape)
-        r = radii.quantile(_angle(d), jax.random.uniform(angle, shape), self.concentration)
-        e = jax.random.normal(across, (k, *self.direction.shape))
+        u = jax.random.uniform(angle, shape, self.concentration.dtype)
+        r = radii.quantile(_angle(d), u, self.concentration)
+        e = jax.random.normal(across, (k, *self.direction.shape), self.direction.dtype)
         direction = self.direction[None]
         e -= jnp.sum(e * direction, axis=-1, keepdims=True) * direction
         return jnp.cos(r)[..., None] * direction + jnp.sin(r)[..., None] * _unit(e)

@@ -173,7 +173,7 @@ def capacity(
         raise ValueError(f'expected steps >= 1, got {steps}')
     log_px_z = jnp.mean(terms.log_px_z, axis=0)
     kl = log_px_z - elbo(terms) if terms.kl is None else jnp.sum(terms.kl, axis=1)
-    allowed = nats * jnp.minimum(1.0, terms.state.step / steps)
+    allowed = nats * jnp.minimum(1.0, terms.state.step.astype(jnp.float32) / steps)
     # Of the batch's mean, as in the paper: an image alone may need more or less.
     return log_px_z - beta * jnp.abs(jnp.mean(kl) - allowed)
 

@@ -1,5 +1,6 @@
 """How latents of an image are found: a sample of q(z | x), or more."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
@@ -55,12 +56,15 @@ def hamiltonian(steps: int = 4, size: float = 0.05, temperature: float = 0.3) ->
         if not 0 < value < 1:
             raise ValueError(f'expected {name} in (0, 1), got {value}')
 
+    def logit(p):
+        return math.log(p / (1 - p))
+
     def network(d):
         def init(key):
-            start = jnp.log(
-                jnp.float32([size, temperature]) / (1 - jnp.float32([size, temperature]))
+            sizes = jnp.full(d, logit(size), jnp.float32)
+            return Net(
+                {'size': sizes, 'temperature': jnp.full((), logit(temperature), jnp.float32)}, {}
             )
-            return Net({'size': jnp.full(d, start[0]), 'temperature': start[1]}, {})
 
         return Network(init, lambda net, *a, **k: (net.params, net))
 

@@ -123,8 +123,8 @@ def poincare(c: float = 1.0, kind: Literal['wrapped', 'riemannian'] = 'wrapped')
 
     def prior(d):
         if wrapped:
-            return WrappedNormal(jnp.zeros(d), jnp.zeros(d), c)
-        return RiemannianNormal(jnp.zeros(d), jnp.ones(()), c)
+            return WrappedNormal(jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32), c)
+        return RiemannianNormal(jnp.zeros(d, jnp.float32), jnp.ones((), jnp.float32), c)
 
     return Posterior(distribution, prior, (lambda d: d) if wrapped else (lambda d: 1))
 

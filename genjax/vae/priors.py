@@ -1,5 +1,6 @@
 """p(z), given or learned."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -63,9 +64,9 @@ def mixture(components: int = 10) -> Prior:
     def network(image_shape, d):
         return _parameters(
             lambda key: {
-                'logits': jnp.zeros(components),
-                'mean': jax.random.normal(key, (components, d)),
-                'log_var': jnp.zeros((components, d)),
+                'logits': jnp.zeros(components, jnp.float32),
+                'mean': jax.random.normal(key, (components, d), jnp.float32),
+                'log_var': jnp.zeros((components, d), jnp.float32),
             }
         )
 
@@ -89,7 +90,8 @@ def vamp(components: int = 500, scale: float = 0.05) -> Prior:
 
     def network(image_shape, d):
         def init(key):
-            return {'inputs': scale * jax.random.normal(key, (components, *image_shape))}
+            inputs = jax.random.normal(key, (components, *image_shape), jnp.float32)
+            return {'inputs': scale * inputs}
 
         return _parameters(init)
 
@@ -112,7 +114,7 @@ def exemplar(components: int = 500) -> Prior:
 
     def network(image_shape, d):
         def init(key):
-            images = jax.random.uniform(key, (components, *image_shape), minval=-1.0)
+            images = jax.random.uniform(key, (components, *image_shape), jnp.float32, -1.0)
             return Net({}, {'images': images})
 
         return Network(init, lambda net, *a, **k: (net.stats['images'], net))
@@ -129,7 +131,7 @@ def exemplar(components: int = 500) -> Prior:
 
 def _evenly(components: Any) -> Mixture:
     n = len(jax.tree.leaves(components)[0])
-    return Mixture(jnp.full(n, -jnp.log(n)), components)
+    return Mixture(jnp.full(n, -math.log(n), jnp.float32), components)
 
 
 @struct.dataclass
@@ -148,7 +150,8 @@ class FlowDensity:
 
     def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k d']:
         """k samples, by the inverse."""
-        return self.flow.inverse(self.net, jax.random.normal(key, (k, self.d)), None)
+        start = jax.random.normal(key, (k, self.d), jnp.float32)
+        return self.flow.inverse(self.net, start, None)
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """The density, by the flow."""

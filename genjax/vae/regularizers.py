@@ -53,7 +53,7 @@ _SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def _multiquadratic(squares: Array, d: int) -> Array:
-    scales = jnp.array(_SCALES).reshape(-1, 1, 1)
+    scales = jnp.array(_SCALES, squares.dtype).reshape(-1, 1, 1)
     return jnp.sum(2 * d * scales / (2 * d * scales + squares[None]), axis=0)
 
 

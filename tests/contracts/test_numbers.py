@@ -12,7 +12,7 @@ def shapes(row, **options):
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(model.init, key)
     used = [jax.eval_shape(lambda state, key: model.sample(state, key, EIGHT), state, key)]
-    if hasattr(model, 'evaluate'):
+    if getattr(model, 'has_density', False):
         z = np.ones((3, EIGHT, model.latent_dim), np.float32)
         used += [
             jax.eval_shape(model.evaluate, state, key, batch),
