@@ -168,7 +168,7 @@ def vae(
       free_bits: option of the bound: nats of each latent that cost nothing more.
 
     Raises:
-      ValueError: a number out of its range, or what stands for no part.
+      ValueError: a number out of its range, what stands for no part, or parts that do not fit.
     """
     image_shape = shape_of_images(image_shape)
     pixels, way = make(LIKELIHOOD, likelihood), make(INFERENCE, inference)
@@ -213,7 +213,14 @@ def vae(
 def _own(
     posterior: Posterior, prior: Prior | None, way: Inference, shape: tuple[int, ...], d: int
 ) -> dict[str, Network]:
-    """What posterior, prior and inference have of networks."""
+    """What posterior, prior and inference have of networks, if they fit."""
+    if prior and prior.is_flat and not posterior.is_flat:
+        raise ValueError(
+            'expected a prior where the latents of this posterior are: its own, vamp or exemplar, '
+            'got one on all of space'
+        )
+    if way.network and not posterior.is_flat:
+        raise ValueError('expected a posterior on all of space for leapfrog steps, got another')
     made = {'posterior': posterior.network, 'inference': way.network}
     own = {name: network(d) for name, network in made.items() if network}
     if prior and prior.network:

@@ -36,6 +36,7 @@ class Posterior(NamedTuple):
       spread: `d -> ` length of the second output.
       network: `d -> Network`, what q has of its own, called `posterior` in the state.
       has_density: whether q has one, without which there is no bound.
+      is_flat: whether latents fill all of space; others need a prior where they are.
     """
 
     distribution: Callable[[Net | None, Array, Array], Any]
@@ -43,6 +44,7 @@ class Posterior(NamedTuple):
     spread: Callable[[int], int] = lambda d: d
     network: Callable[[int], Network] | None = None
     has_density: bool = True
+    is_flat: bool = True
 
 
 POSTERIOR = Kind('a posterior', (__name__,), (Posterior,))
@@ -92,7 +94,7 @@ def von_mises_fisher() -> Posterior:
             raise ValueError(f'expected latent_dim >= 2 for a sphere, got {d}')
         return 1
 
-    return Posterior(distribution, UniformSphere, spread)
+    return Posterior(distribution, UniformSphere, spread, is_flat=False)
 
 
 def poincare(c: float = 1.0, kind: Literal['wrapped', 'riemannian'] = 'wrapped') -> Posterior:
@@ -126,7 +128,8 @@ def poincare(c: float = 1.0, kind: Literal['wrapped', 'riemannian'] = 'wrapped')
             return WrappedNormal(jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32), c)
         return RiemannianNormal(jnp.zeros(d, jnp.float32), jnp.ones((), jnp.float32), c)
 
-    return Posterior(distribution, prior, (lambda d: d) if wrapped else (lambda d: 1))
+    spread = (lambda d: d) if wrapped else (lambda d: 1)
+    return Posterior(distribution, prior, spread, is_flat=False)
 
 
 def categorical(
@@ -161,7 +164,7 @@ def categorical(
             raise ValueError(f'expected a latent_dim that {categories} categories divide, got {d}')
         return 0
 
-    return Posterior(distribution, prior, spread)
+    return Posterior(distribution, prior, spread, is_flat=False)
 
 
 @struct.dataclass

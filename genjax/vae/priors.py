@@ -23,11 +23,13 @@ class Prior(NamedTuple):
         `encode(images) -> q(z | x)` the encoder of this pass.
       network: `(image_shape, d) -> Network`, what p has of its own, called `prior` in the state.
       remember: `(net, images) -> net`, what it keeps of the images of a training step.
+      is_flat: whether it is one on all of space, and of no posterior elsewhere.
     """
 
     distribution: Callable[[Net | None, int, Callable], Any]
     network: Callable[[tuple[int, ...], int], Network] | None = None
     remember: Callable[[Net, Array], Net] | None = None
+    is_flat: bool = False
 
 
 PRIOR = Kind('a prior', (__name__,), (Prior,))
@@ -36,7 +38,7 @@ PriorLike = Annotated[Prior | Callable[..., Prior] | str, PRIOR]
 
 def standard() -> Prior:
     """N(0, I)."""
-    return Prior(lambda net, d, encode: standard_normal(d))
+    return Prior(lambda net, d, encode: standard_normal(d), is_flat=True)
 
 
 def of(distribution: Any) -> Prior:
@@ -74,7 +76,7 @@ def mixture(components: int = 10) -> Prior:
         p = net.params
         return Mixture(jax.nn.log_softmax(p['logits']), normal(p['mean'], p['log_var']))
 
-    return Prior(distribution, network)
+    return Prior(distribution, network, is_flat=True)
 
 
 def vamp(components: int = 500, scale: float = 0.05) -> Prior:
@@ -186,4 +188,4 @@ def _of_flow(made: Callable[[int], flows.Flow], layers: int) -> Prior:
         assert net is not None
         return FlowDensity(net, d, made(d))
 
-    return Prior(distribution, lambda image_shape, d: made(d).network)
+    return Prior(distribution, lambda image_shape, d: made(d).network, is_flat=True)
