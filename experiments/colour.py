@@ -8,9 +8,9 @@ images are held out. Frechet and kernel distance (x1000), precision, recall, den
 principal components of the training images' pixels (`genjax evaluate --features pixels`), beside
 those of the held-out images; `samples.png` of each run is to be looked at.
 
-Reached so far, 25 minutes of one core each (AVX2, jax 0.10.2), without labels, seed 0 (steps, Frechet
-and kernel distance, precision, recall, density, coverage; held-out images 6.3, -0.7, 0.65, 0.67,
-0.97, 0.97):
+Reached so far, 25 minutes of one core each (AVX2, jax 0.10.2), without labels, seed 0 (steps,
+Frechet and kernel distance, precision, recall, density, coverage; held-out images 6.3, -0.7, 0.65,
+0.67, 0.97, 0.97):
 
     dcgan    13,800   21.1   5.5  0.70  0.51  1.17  0.95   shapes, a few of which can be named
     sngan     1,450   67.6  23.1  0.59  0.42  0.76  0.79
@@ -19,9 +19,9 @@ and kernel distance, precision, recall, density, coverage; held-out images 6.3, 
     sncnn with dcgan's generator, width 32, rates of 2e-4 and 4e-4
               2,910   93.9  78.5  0.74  0.37  1.19  0.90
 
-The averaged weights of the two `sncnn` do not have the statistics that were kept of the others: with
-those of 100 batches made anew (`--standing 100`) they have 41.6 and 46.0. At equal time the fastest
-network is ahead.
+The averaged weights of the two `sncnn` do not have the statistics that were kept of the others:
+with those of 100 batches made anew (`--standing 100`) they have 41.6 and 46.0. At equal time the
+fastest network is ahead.
 """
 
 import os

@@ -17,9 +17,9 @@ digits have at 0.32 and 0.992:
     steps      3,000        3,500        4,000        4,500
     seed 0     0.85 0.992   0.80 0.995   0.69 0.997   0.77 0.987
 
-The distance goes on swinging by 0.1 where the rates have fallen. With statistics of 100 batches made
-anew (`--standing 100`) seed 1 has 0.78 after 2,500 steps, and seed 2 0.81. The share of copies was
-0.30 to 0.42 (held-out digits: 0.42). Earlier tries:
+The distance goes on swinging by 0.1 where the rates have fallen. With statistics of 100 batches
+made anew (`--standing 100`) seed 1 has 0.78 after 2,500 steps, and seed 2 0.81. The share of copies
+was 0.30 to 0.42 (held-out digits: 0.42). Earlier tries:
 
     rates that fall, seed 0           400 steps 1.16 0.986; another run 600 1.33 0.994
     the same, width 12, seed 0        500 1.14 0.988, 1,000 0.99 0.997
