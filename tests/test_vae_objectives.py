@@ -313,6 +313,7 @@ def test_samples_are_decoded_draws_of_a_learned_prior():
         ({'posterior': 'categorical', 'prior': 'mixture'}, 'its own, vamp or exemplar, got one on'),
         ({'posterior': 'poincare', 'inference': 'hamiltonian'}, 'a posterior on all of space for'),
         ({'inference': 'hamiltonian:size=1.0'}, 'expected size in (0, 1), got 1.0'),
+        ({'bound': 'dreg', 'k': 4}, 'expected dreg as encoder_bound'),
         ({'prior': 'vamp:components=0'}, 'expected components >= 1, got 0'),
         ({'regularizers': 'mmd:kernel=box'}, "expected a kernel among ['imq', 'rbf'], got 'box'"),
         ({'regularizers': 'dip:kind=iii'}, "expected kind 'i' or 'ii', got 'iii'"),

@@ -41,15 +41,6 @@ def standard() -> Prior:
     return Prior(lambda net, d, encode: standard_normal(d), is_flat=True)
 
 
-def of(distribution: Any) -> Prior:
-    """Any distribution that has `sample(key, k) -> [k, d]` and `log_prob(z) -> [...]`.
-
-    Args:
-      distribution: over vectors, say one of this package.
-    """
-    return Prior(lambda net, d, encode: distribution)
-
-
 def _parameters(init: Callable[[Key[Array, '']], Any]) -> Network:
     """A network that is nothing but what is trained."""
     return Network(lambda key: Net(init(key), {}), lambda net, *a, **k: (net.params, net))

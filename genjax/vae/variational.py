@@ -26,7 +26,7 @@ from genjax.core import (
 from genjax.images import looked_at, prepare
 from genjax.parts import opened
 from genjax.random import stream
-from genjax.vae.bounds import Bound, elbo
+from genjax.vae.bounds import Bound, dreg, elbo
 from genjax.vae.importance import Estimate
 from genjax.vae.likelihoods import Likelihood
 from genjax.vae.terms import Forward, Parts
@@ -184,6 +184,10 @@ def variational(
 
 def _check(settings):
     check_range(1, latent_dim=settings.latent_dim, k=settings.k)
+    if opened(settings.bound)[0] is dreg:
+        raise ValueError(
+            'expected dreg as encoder_bound: its gradient is that of the encoder alone'
+        )
     free_bits = opened(settings.bound)[1].get('free_bits', 0)
     check_range(0, beta=hyper(settings.beta).value, free_bits=free_bits)
 
