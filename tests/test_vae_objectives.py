@@ -291,6 +291,31 @@ def test_priors_of_posteriors():
     np.testing.assert_array_equal(queue, np.concatenate([net.stats['images'][2:], seen]))
 
 
+POSTERIORS = (
+    'full_gaussian',
+    'radial',
+    'poincare:kind=riemannian',
+    'categorical:categories=2',
+    'categorical:categories=2,straight_through=True',
+)
+
+
+@pytest.mark.parametrize('posterior', POSTERIORS)
+def test_a_vae_of_any_posterior_trains_and_its_bound_is_below_its_likelihood(posterior):
+    model = vae.vae((2, 2, 1), hidden=(8,), latent_dim=2, posterior=posterior, learning_rate=0.01)
+    state, batch = model.init(stream(KEY, posterior)), {'x': np.uint8([[[[0], [255]]] * 2] * 4)}
+    before = model.evaluate(state, stream(KEY, 'before'), batch, 64)
+    for _ in range(20):
+        state, metrics = model.train_step(state, batch)
+        assert np.isfinite(list(metrics.values())).all()
+    after = model.evaluate(state, stream(KEY, 'after'), batch, 64)
+    assert after['elbo'].mean() > before['elbo'].mean() + 0.1
+    assert after['kl'].mean() > -0.2
+    whole = model.log_likelihood(state, stream(KEY, 'whole'), batch, k=500)
+    assert whole.mean() > after['elbo'].mean() - 0.02
+    assert model.sample(state, stream(KEY, 'sample'), 3).shape == (3, 2, 2, 1)
+
+
 def test_samples_are_decoded_draws_of_a_learned_prior():
     model = vae.vae((4, 4, 1), hidden=(4,), latent_dim=2, prior='vamp:components=3')
     state = model.init(stream(KEY, 'learned'))

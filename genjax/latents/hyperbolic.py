@@ -122,12 +122,14 @@ def _distance(d: int, c: float) -> Radius:
         return jnp.maximum(flat, curved), flat + curved
 
     def mode_of(s):
-        low, high = bounds(s)
-        for _ in range(30):
-            middle = (low + high) / 2
+        def halve(_, ends):
+            middle = (ends[0] + ends[1]) / 2
             slope = (d - 1) * math.sqrt(c) / jnp.tanh(math.sqrt(c) * middle)
             rising = slope > middle / jnp.square(s)
-            low, high = jnp.where(rising, middle, low), jnp.where(rising, high, middle)
+            return jnp.where(rising, middle, ends[0]), jnp.where(rising, ends[1], middle)
+
+        # A loop: this is part of all that is asked of a distance.
+        low, high = jax.lax.fori_loop(0, 30, halve, bounds(s))
         return (low + high) / 2
 
     def log_bare(r, s):

@@ -68,7 +68,8 @@ def full_gaussian() -> Posterior:
         rows, columns = jnp.tril_indices(d, -1)
         below = jnp.zeros((*mean.shape, d), mean.dtype).at[..., rows, columns].set(second[..., d:])
         scale = jnp.exp(bounded(second[..., :d], -10.0, 10.0))
-        return FullNormal(mean, below + scale[..., None] * jnp.eye(d, dtype=mean.dtype))
+        diagonal = scale[..., None] * leading(jnp.eye(d, dtype=mean.dtype), mean.ndim + 1)
+        return FullNormal(mean, below + diagonal)
 
     return Posterior(distribution, spread=lambda d: d * (d + 1) // 2)
 
