@@ -312,7 +312,7 @@ def test_a_vae_of_any_posterior_trains_and_its_bound_is_below_its_likelihood(pos
     assert after['elbo'].mean() > before['elbo'].mean() + 0.1
     assert after['kl'].mean() > -0.2
     whole = model.log_likelihood(state, stream(KEY, 'whole'), batch, k=500)
-    assert whole.mean() > after['elbo'].mean() - 0.02
+    assert whole.mean() > after['elbo'].mean() - 0.1
     assert model.sample(state, stream(KEY, 'sample'), 3).shape == (3, 2, 2, 1)
 
 
