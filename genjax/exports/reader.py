@@ -123,16 +123,17 @@ def _program(path: Path, data: bytes, writer: str) -> jax.export.Exported:
         ) from error
 
 
+def _vectors(what: str, size: int, dtype: Any, a: Any) -> Array:
+    a = jnp.asarray(a, dtype)
+    if a.ndim != 2 or a.shape[1] != size:
+        raise ValueError(f'expected {what} [n, {size}], got {a.shape}')
+    return a
+
+
 def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
     """The functions of a model, which check their inputs as the model itself does."""
     latent_dim, num_classes = facts['latent_dim'], facts['num_classes']
     image_shape = tuple(facts['image_shape'])
-
-    def latents(z):
-        z = jnp.asarray(z, jnp.float32)
-        if z.ndim != 2 or z.shape[1] != latent_dim:
-            raise ValueError(f'expected latents z [n, {latent_dim}], got {z.shape}')
-        return z
 
     def checked(program, prepare):
         def apply(a, y=None):
@@ -151,13 +152,8 @@ def _assemble(facts: Facts, programs: dict[str, Callable]) -> Exported:
         check_batch({'x': x}, num_classes)
         return scale(jnp.asarray(x), image_shape)
 
-    def seeds(s):
-        s = jnp.asarray(s, jnp.uint32)
-        if s.ndim != 2 or s.shape[1] != 2:
-            raise ValueError(f'expected seeds [n, 2], got {s.shape}')
-        return s
-
-    prepare = {'encode': images, 'latents': seeds}
+    latents = partial(_vectors, 'latents z', latent_dim, jnp.float32)
+    prepare = {'encode': images, 'latents': partial(_vectors, 'seeds', 2, jnp.uint32)}
     functions = {n: checked(program, prepare.get(n, latents)) for n, program in programs.items()}
     draw = functions['decode' if 'decode' in functions else 'generate']
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import jax
@@ -56,44 +57,39 @@ def hamiltonian(steps: int = 4, size: float = 0.05, temperature: float = 0.3) ->
         if not 0 < value < 1:
             raise ValueError(f'expected {name} in (0, 1), got {value}')
 
-    def logit(p):
-        return math.log(p / (1 - p))
-
     def network(d):
+        starts = {'size': (d, size), 'temperature': ((), temperature)}
+        logits = {n: (shape, math.log(p / (1 - p))) for n, (shape, p) in starts.items()}
+
         def init(key):
-            sizes = jnp.full(d, logit(size), jnp.float32)
-            return Net(
-                {'size': sizes, 'temperature': jnp.full((), logit(temperature), jnp.float32)}, {}
-            )
+            return Net({n: jnp.full(*given, jnp.float32) for n, given in logits.items()}, {})
 
         return Network(init, lambda net, *a, **k: (net.params, net))
 
-    def forward_of(parts):
-        plain = compose(parts)
+    return Inference(partial(_moved, steps), network)
 
-        def forward(state, key, batch, k, train):
-            seen, after = plain(state, key, batch, k, train)
-            drawing, rest = stream(key, 'leapfrog'), standard_normal(seen.z.shape[-1])
 
-            def log_joint(z):
-                log_px_z, _ = decoded(parts, state, drawing, batch, z, train)
-                return log_px_z, seen.prior.log_prob(z)
+def _moved(steps: int, parts: Parts) -> Forward:
+    plain = compose(parts)
 
-            noise = jax.random.normal(stream(key, 'momentum'), seen.z.shape, seen.z.dtype)
-            params = state.nets['inference'].params
-            z, momentum = leapfrog(lambda z: sum(log_joint(z)), seen.z, noise, params, steps)
-            log_px_z, log_pz = log_joint(z)
-            return seen._replace(
-                log_px_z=log_px_z,
-                log_pz=log_pz + rest.log_prob(momentum),
-                log_qz=seen.log_qz + rest.log_prob(noise),
-                z=z,
-                kl=None,
-            ), after
+    def forward(state, key, batch, k, train):
+        seen, after = plain(state, key, batch, k, train)
+        drawing, rest = stream(key, 'leapfrog'), standard_normal(seen.z.shape[-1])
 
-        return forward
+        def log_joint(z):
+            log_px_z, _ = decoded(parts, state, drawing, batch, z, train)
+            return log_px_z, seen.prior.log_prob(z)
 
-    return Inference(forward_of, network)
+        noise = jax.random.normal(stream(key, 'momentum'), seen.z.shape, seen.z.dtype)
+        params = state.nets['inference'].params
+        z, momentum = leapfrog(lambda z: sum(log_joint(z)), seen.z, noise, params, steps)
+        log_px_z, log_pz = log_joint(z)
+        moved = {'z': z, 'kl': None, 'log_px_z': log_px_z}
+        moved |= {'log_pz': log_pz + rest.log_prob(momentum)}
+        moved |= {'log_qz': seen.log_qz + rest.log_prob(noise)}
+        return seen._replace(**moved), after
+
+    return forward
 
 
 def leapfrog(

@@ -218,7 +218,7 @@ ROWS = [
         batch(),
         {'vae': ('encoder', 'decoder', 'prior')},
         ('prior',),
-        full=False,
+        **_SHORT,
     ),
     Row(
         'factor_vae',
