@@ -33,6 +33,15 @@ class Network(NamedTuple):
     apply: Callable[..., tuple[Any, Net]]
 
 
+def held(init: Callable[[Key[Array, '']], Net]) -> Network:
+    """A network that is nothing but its arrays, which are read by whoever knows what they mean.
+
+    Args:
+      init: `key -> Net`.
+    """
+    return Network(init, lambda net, *inputs, **options: (net, net))
+
+
 class State(struct.PyTreeNode):
     """All that a run has learnt: a pytree of arrays, nothing else.
 

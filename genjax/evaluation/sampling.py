@@ -185,10 +185,10 @@ def interpolations(
 
 
 def _ends(run: Run, key: Array, rows: int) -> Array:
-    shape = 2, rows, 1, run.model.latent_dim
-    if not isinstance(run.model, VAE) or run.model.latents is None:
+    shape, latents = (2, rows, 1, run.model.latent_dim), getattr(run.model, 'latents', None)
+    if latents is None:
         return jax.random.normal(key, shape)
-    return run.model.latents(run.state, jax.random.split(key, 2 * rows)).reshape(shape)
+    return latents(run.state, jax.random.split(key, 2 * rows)).reshape(shape)
 
 
 def slerp(

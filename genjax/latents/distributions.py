@@ -56,11 +56,15 @@ class Normal:
         e = jax.random.normal(key, (k, *self.mean.shape), self.mean.dtype)
         return self.mean[None] + jnp.exp(self.log_var / 2)[None] * e
 
-    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
-        """`-(|z - mean|^2 / var + log_var + log 2 pi) / 2`, summed over d."""
+    def log_densities(self, z: Float[Array, '... d']) -> Float[Array, '... d']:
+        """`-(|z - mean|^2 / var + log_var + log 2 pi) / 2` of each latent by itself."""
         mean, log_var = (leading(leaf, z.ndim) for leaf in (self.mean, self.log_var))
         squares = jnp.square(z - mean) * jnp.exp(-log_var)
-        return -0.5 * jnp.sum(squares + log_var + math.log(2 * math.pi), axis=-1)
+        return -0.5 * (squares + log_var + math.log(2 * math.pi))
+
+    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
+        """The log-densities of all latents, summed."""
+        return jnp.sum(self.log_densities(z), axis=-1)
 
     def kl_divergence(self, other: Any) -> Float[Array, '... d'] | None:
         """KL(self || other) of each latent; None unless both are Gaussian, the closed form known.

@@ -13,11 +13,13 @@ from flax import linen as nn
 from flax.linen.initializers import lecun_normal, zeros_init
 from jaxtyping import Array, Float
 
-from genjax.core import Net, Network
-from genjax.latents.distributions import leading
+from genjax.core import Net, Network, held
+from genjax.latents.distributions import bounded, leading
 from genjax.nn.linen import from_linen
 
 _UNIT = float(np.log(np.expm1(1.0)))  # softplus of it is 1
+# Of the log-scale of a layer: one that scales by more would overflow a stack.
+_SCALES = -3.0, 3.0
 
 
 class Flow(NamedTuple):
@@ -54,17 +56,12 @@ class _Masked(nn.Module):
             before, h = degrees, nn.relu(h)
         mask = np.tile(before[:, None] < np.arange(d), 2)
         shift, log_scale = jnp.split(self._layer(h, mask, zeros_init(), 'last'), 2, axis=-1)
-        return shift, _gentle(log_scale)
+        return shift, bounded(log_scale, *_SCALES)
 
     def _layer(self, h, mask, start, name):
         kernel = self.param(f'kernel_{name}', start, mask.shape, jnp.float32)
         bias = self.param(f'bias_{name}', zeros_init(), mask.shape[1:], jnp.float32)
         return h @ jnp.where(mask, kernel, 0.0) + leading(bias, h.ndim)
-
-
-def _gentle(log_scale: Array) -> Array:
-    """In (-3, 3): a layer that scales by more would overflow a stack."""
-    return 3 * jnp.tanh(log_scale / 3)
 
 
 class _Halves(nn.Module):
@@ -81,7 +78,7 @@ class _Halves(nn.Module):
             h = nn.relu(nn.Dense(size)(h))
         h = nn.Dense(2 * z.shape[-1], kernel_init=zeros_init())(h)
         shift, log_scale = jnp.split(h, 2, axis=-1)
-        return jnp.where(kept, 0.0, shift), jnp.where(kept, 0.0, _gentle(log_scale))
+        return jnp.where(kept, 0.0, shift), jnp.where(kept, 0.0, bounded(log_scale, *_SCALES))
 
 
 def autoregressive(d: int, layers: int, hidden: Sequence[int], context: bool = False) -> Flow:
@@ -146,7 +143,7 @@ def _stacked(module: nn.Module, d: int, layers: int, context: bool, passes: int)
             z = jax.lax.fori_loop(0, passes, undo, wanted)
         return z
 
-    return Flow(Network(init, lambda net, *a, **k: (forward(net, *a), net)), forward, inverse)
+    return Flow(held(init), forward, inverse)
 
 
 def planar(
@@ -192,18 +189,3 @@ def radial(
     h = 1 / (alpha + r)
     log_det = (z.shape[-1] - 1) * jnp.log1p(beta * h) + jnp.log1p(beta * alpha * jnp.square(h))
     return z + (beta * h)[..., None] * gap, log_det
-
-
-def repeated(step: Callable, z: Array, parameters: Sequence[Sequence[Array]]) -> tuple:
-    """One map after another, and the sum of the log-determinants.
-
-    Args:
-      step: `(z, *parameters) -> (z, log-determinant)`.
-      z: latents.
-      parameters: of each map.
-    """
-    total = jnp.zeros(z.shape[:-1], z.dtype)
-    for own in parameters:
-        z, log_det = step(z, *own)
-        total += log_det
-    return z, total

@@ -13,7 +13,7 @@ from flax import struct
 from jaxtyping import Array, Float, Key
 
 from genjax.latents import radii
-from genjax.latents.distributions import Normal
+from genjax.latents.distributions import Normal, leading
 from genjax.latents.radii import Radius
 from genjax.latents.spheres import log_area
 
@@ -103,8 +103,7 @@ class WrappedNormal:
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """Of the Gaussian, less `(d - 1) log(sinh(sqrt(c) r) / (sqrt(c) r))`, r the distance."""
-        mean = self.mean.reshape((1,) * (z.ndim - self.mean.ndim) + self.mean.shape)
-        v = logarithm(mean, z, self.c)
+        v = logarithm(leading(self.mean, z.ndim), z, self.c)
         flat = self._tangent().log_prob(v)
         return flat - (z.shape[-1] - 1) * _log_stretch(_norm(v)[..., 0], self.c)
 
@@ -172,12 +171,9 @@ class RiemannianNormal:
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """`-distance^2 / 2 scale^2` less the logarithm of its integral."""
-        shape = (1,) * (z.ndim - self.mean.ndim)
-        mean, s = self.mean.reshape(shape + self.mean.shape), self.scale
-        r = _norm(logarithm(mean, z, self.c))[..., 0]
-        return -jnp.square(r / s.reshape(shape + s.shape)) / 2 - self._log_total().reshape(
-            shape + s.shape
-        )
+        r = _norm(logarithm(leading(self.mean, z.ndim), z, self.c))[..., 0]
+        s, log_total = (leading(leaf, r.ndim) for leaf in (self.scale, self._log_total()))
+        return -jnp.square(r / s) / 2 - log_total
 
     def _log_total(self) -> Array:
         d, fixed = self.mean.shape[-1], jax.lax.stop_gradient(self.scale)

@@ -109,14 +109,14 @@ def _quantile_jvp(radius, primals, tangents):
     u, a = primals
     r, a = quantile(radius, u, a), a[None]
     low, mode, high = radius.support(a)
-    mean = _mean(radius, partial(_score, radius), a)
+    expected = mean(radius, partial(_score, radius), a)
     # From the side that holds less, on which f is nowhere greater than at r.
     begin = jnp.where(r > mode, r, low)
     end = jnp.where(r > mode, high, jnp.maximum(r, low))
     wide, at = a[..., None], radius.log(r, a)[..., None]
 
     def inner(s):
-        return jnp.exp(radius.log(s, wide) - at) * (_score(radius, s, wide) - mean[..., None])
+        return jnp.exp(radius.log(s, wide) - at) * (_score(radius, s, wide) - expected[..., None])
 
     side = jnp.where(r > mode, 1.0, -1.0)
     moved = side * _integral(inner, begin, jnp.broadcast_to(end, begin.shape))
@@ -125,21 +125,17 @@ def _quantile_jvp(radius, primals, tangents):
     return r, moved * tangents[1][None] + tangents[0] / density
 
 
-def _mean(radius, function, a):
+def mean(
+    radius: Radius, function: Callable[[Array, Array], Array], a: Float[Array, '...']
+) -> Float[Array, '...']:
+    """`E f(r, a)`.
+
+    Args:
+      radius: the distribution.
+      function: of r and a.
+      a: its parameter.
+    """
     low, _, high = radius.support(a)
     wide = a[..., None]
     total = log_normalizer(radius, a)[..., None]
     return _integral(lambda r: jnp.exp(radius.log(r, wide) - total) * function(r, wide), low, high)
-
-
-def mean(
-    radius: Radius, function: Callable[[Array], Array], a: Float[Array, '...']
-) -> Float[Array, '...']:
-    """`E f(r)`.
-
-    Args:
-      radius: the distribution.
-      function: of r.
-      a: its parameter.
-    """
-    return _mean(radius, lambda r, _: function(r), a)

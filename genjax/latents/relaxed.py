@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Key
 
+from genjax.latents.distributions import leading
+
 
 @struct.dataclass
 class Concrete:
@@ -44,7 +46,7 @@ class Concrete:
         """
         n = self.logits.shape[-1]
         groups = z.reshape(*z.shape[:-1], -1, n)
-        logits = self.logits.reshape((1,) * (groups.ndim - self.logits.ndim) + self.logits.shape)
+        logits = leading(self.logits, groups.ndim)
         if self.hard:
             return jnp.sum(groups * logits, axis=(-2, -1))
         log_z = jnp.log(jnp.maximum(groups, jnp.finfo(z.dtype).tiny))
@@ -61,8 +63,7 @@ class Concrete:
         """
         if not isinstance(other, Concrete) or other.logits.shape[-2:] != self.logits.shape[-2:]:
             return None
-        missing = (1,) * (self.logits.ndim - other.logits.ndim)
-        gap = self.logits - other.logits.reshape(missing + other.logits.shape)
+        gap = self.logits - leading(other.logits, self.logits.ndim)
         return jnp.sum(jnp.exp(self.logits) * gap, axis=-1)
 
 

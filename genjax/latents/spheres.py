@@ -13,6 +13,7 @@ from flax import struct
 from jaxtyping import Array, Float, Key
 
 from genjax.latents import radii
+from genjax.latents.distributions import leading
 from genjax.latents.radii import Radius
 
 
@@ -101,12 +102,12 @@ class VonMisesFisher:
 
     def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
         """`kappa (direction . z) - log of the integral of its exponential`."""
-        shape = (1,) * (z.ndim - self.direction.ndim)
-        direction = self.direction.reshape(shape + self.direction.shape)
-        kappa = self.concentration.reshape(shape + self.concentration.shape)
         # 1 - cos by the chord, which a large kappa would make a rounding of.
-        chord = jnp.sum(jnp.square(z - direction), axis=-1)
-        return -kappa * chord / 2 - self._log_total().reshape(kappa.shape)
+        chord = jnp.sum(jnp.square(z - leading(self.direction, z.ndim)), axis=-1)
+        kappa, log_total = (
+            leading(leaf, chord.ndim) for leaf in (self.concentration, self._log_total())
+        )
+        return -kappa * chord / 2 - log_total
 
     def _log_total(self) -> Array:
         """`log int exp(kappa (direction . z - 1))`."""
@@ -127,7 +128,7 @@ class VonMisesFisher:
         if not isinstance(other, UniformSphere):
             return None
         d, kappa = self.direction.shape[-1], self.concentration
-        turned = radii.mean(_angle(d), lambda r: -2 * jnp.square(jnp.sin(r / 2)), kappa)
+        turned = radii.mean(_angle(d), lambda r, _: -2 * jnp.square(jnp.sin(r / 2)), kappa)
         return (kappa * turned - self._log_total() + log_area(d))[..., None]
 
 

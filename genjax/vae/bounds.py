@@ -4,7 +4,6 @@
 otherwise it is an objective to train by (beta-VAE, Higgins et al. 2017), not a bound.
 """
 
-import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax.latents.distributions import Normal
 from genjax.parts import Kind
 from genjax.vae.terms import Terms, gaussian_of
 
@@ -199,22 +197,10 @@ def beta_tc(
     """
     q, z = gaussian_of(terms), terms.z[0]
     n = len(z)
-    each = log_densities(z[:, None], q)
+    each = q.log_densities(z[:, None])
     log_qz = jax.nn.logsumexp(jnp.sum(each, axis=2), axis=1) - jnp.log(n)
     log_product = jnp.sum(jax.nn.logsumexp(each, axis=1) - jnp.log(n), axis=1)
     information, correlation = terms.log_qz[0] - log_qz, log_qz - log_product
     alone = log_product - terms.log_pz[0]
     kl = alpha * information + beta * correlation + gamma * alone
     return jnp.mean(terms.log_px_z, axis=0) - kl
-
-
-def log_densities(z: Float[Array, 'b 1 d'], q: Normal) -> Float[Array, 'b n d']:
-    """Of each latent by itself under each of n Gaussians.
-
-    Args:
-      z: latents.
-      q: the Gaussians.
-    """
-    mean, log_var = q.mean[None], q.log_var[None]
-    squares = jnp.square(z - mean) * jnp.exp(-log_var)
-    return -0.5 * (squares + log_var + math.log(2 * math.pi))

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax.core import Net, Network, check_range
-from genjax.latents.distributions import standard_normal
+from genjax.core import Net, Network, check_range, held
+from genjax.latents.distributions import leading, standard_normal
 from genjax.parts import Kind
 from genjax.random import stream
 from genjax.vae.terms import Forward, Parts, compose, decoded
@@ -64,7 +64,7 @@ def hamiltonian(steps: int = 4, size: float = 0.05, temperature: float = 0.3) ->
         def init(key):
             return Net({n: jnp.full(*given, jnp.float32) for n, given in logits.items()}, {})
 
-        return Network(init, lambda net, *a, **k: (net.params, net))
+        return held(init)
 
     return Inference(partial(_moved, steps), network)
 
@@ -108,14 +108,15 @@ def leapfrog(
       params: `size` [d] and `temperature`, the logits of both.
       steps: of the leapfrog.
     """
-    size = jax.nn.sigmoid(params['size']).reshape((1,) * (z.ndim - 1) + (-1,))
+    size = leading(jax.nn.sigmoid(params['size']), z.ndim)
     start = jax.nn.sigmoid(params['temperature'])
     slope = jax.grad(lambda z: jnp.sum(log_density(z)))
     # 1 / sqrt(beta) falls from that of the start to 1 with the square of the time.
     heat = [1 / start + (1 - 1 / start) * (i / steps) ** 2 for i in range(steps + 1)]
-    momentum = noise * heat[0]
+    momentum, force = noise * heat[0], slope(z)
     for i in range(steps):
-        momentum += size / 2 * slope(z)
+        momentum += size / 2 * force
         z += size * momentum
-        momentum = (momentum + size / 2 * slope(z)) * (heat[i + 1] / heat[i])
+        force = slope(z)
+        momentum = (momentum + size / 2 * force) * (heat[i + 1] / heat[i])
     return z, momentum

@@ -1,4 +1,4 @@
-"""Likelihoods of the 256 levels of a pixel: their exponentials add up to one. All in nats."""
+"""Likelihoods of the 256 levels of a pixel, masses that add up to one at most. All in nats."""
 
 import jax.numpy as jnp
 from flax import struct
@@ -7,7 +7,7 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
 from genjax.core import check_range
-from genjax.latents.distributions import bounded
+from genjax.latents.distributions import bounded, leading
 from genjax.vae.likelihoods import Likelihood, as_it_is, pixels
 
 _LEVEL = 2 / 255
@@ -104,8 +104,8 @@ def logistic_mixture(components: int = 5) -> Likelihood:
         logits, location, log_scale = jnp.moveaxis(groups, -3, 0).swapaxes(-1, -2)
         # Apart at the start, or all would learn the same.
         spread = jnp.linspace(-0.5, 0.5, components) if components > 1 else jnp.zeros(1)
-        spread = spread.reshape((1,) * (location.ndim - 1) + (-1,)).astype(location.dtype)
-        return LogisticMixture(logits, location + spread, bounded(log_scale - 2, -7.0, 7.0))
+        location += leading(spread.astype(location.dtype), location.ndim)
+        return LogisticMixture(logits, location, bounded(log_scale - 2, -7.0, 7.0))
 
     return Likelihood(3 * components, as_it_is, distribution)
 

@@ -34,7 +34,6 @@ __all__ = [
     'wae_mmd',
 ]
 
-_IWAE = 'mlp:hidden=(200, 200),activation=tanh'
 _WIDE = 'mlp:hidden=(1200, 1200)'
 
 
@@ -49,7 +48,7 @@ def conv_vae():
 
 @preset(
     vae,
-    networks=_IWAE,
+    networks='mlp:hidden=(200, 200),activation=tanh',
     latent_dim=50,
     bound='iwae',
     k=50,
@@ -81,7 +80,7 @@ def ae():
     """
 
 
-@preset(vae, networks=_WIDE, latent_dim=10, bound='capacity', beta=1000.0, learning_rate=5e-4)
+@preset(beta_vae, bound='capacity', beta=1000.0, learning_rate=5e-4)
 def disentangled_beta_vae():
     """beta-VAE with capacity, Burgess et al. 2018 (https://arxiv.org/abs/1804.03599): latents that
     stand for one thing each, with better reconstructions, as the KL's target grows.
@@ -90,7 +89,7 @@ def disentangled_beta_vae():
     """
 
 
-@preset(vae, networks=_WIDE, latent_dim=10, bound='beta_tc', beta=6.0)
+@preset(beta_vae, bound='beta_tc', beta=6.0)
 def beta_tc_vae():
     """beta-TC-VAE, Chen et al. 2018 (https://arxiv.org/abs/1802.04942): latents that do not depend
     on each other, by the batch's own total correlation.
@@ -128,7 +127,7 @@ def info_vae():
     """
 
 
-@preset(vae, posterior='point', likelihood='gaussian', regularizers=('mmd',))
+@preset(ae, regularizers=('mmd',))
 def wae_mmd():
     """Wasserstein autoencoder, Tolstikhin et al. 2018 (https://arxiv.org/abs/1711.01558): one code
     for an image, and codes that together look like the prior.
@@ -137,7 +136,7 @@ def wae_mmd():
     """
 
 
-@preset(vae, posterior='point', likelihood='gaussian', critic='aggregate')
+@preset(ae, critic='aggregate')
 def aae():
     """Adversarial autoencoder, Makhzani et al. 2016 (https://arxiv.org/abs/1511.05644): the same by
     a critic of codes.
@@ -146,7 +145,7 @@ def aae():
     """
 
 
-@preset(vae, posterior='point', likelihood='gaussian', bound='sampled_elbo', l2=1e-6)
+@preset(ae, bound='sampled_elbo', l2=1e-6)
 def rae_l2():
     """Regularized autoencoder, Ghosh et al. 2020 (https://arxiv.org/abs/1903.12436): small codes
     and small kernels, for a sampler that is fitted afterwards.
@@ -155,13 +154,7 @@ def rae_l2():
     """
 
 
-@preset(
-    vae,
-    posterior='point',
-    likelihood='gaussian',
-    bound='sampled_elbo',
-    regularizers=('decoder_gradient',),
-)
+@preset(ae, bound='sampled_elbo', regularizers=('decoder_gradient',))
 def rae_gp():
     """RAE with a gradient penalty, Ghosh et al. 2020 (https://arxiv.org/abs/1903.12436): the same
     with a decoder that moves little.
@@ -170,14 +163,7 @@ def rae_gp():
     """
 
 
-@preset(
-    vae,
-    networks=_IWAE,
-    latent_dim=50,
-    bound='miwae:groups=8',
-    k=64,
-    optimizer='adam:eps=1e-4',
-)
+@preset(iwae, bound='miwae:groups=8', k=64)
 def miwae():
     """MIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): IWAE of groups of samples,
     whose encoder still learns.
@@ -186,15 +172,7 @@ def miwae():
     """
 
 
-@preset(
-    vae,
-    networks=_IWAE,
-    latent_dim=50,
-    bound='iwae',
-    encoder_bound='miwae:groups=8',
-    k=64,
-    optimizer='adam:eps=1e-4',
-)
+@preset(iwae, encoder_bound='miwae:groups=8', k=64)
 def piwae():
     """PIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): IWAE for the decoder, MIWAE
     for the encoder.
@@ -203,7 +181,7 @@ def piwae():
     """
 
 
-@preset(vae, networks=_IWAE, latent_dim=50, bound='ciwae', k=64, optimizer='adam:eps=1e-4')
+@preset(iwae, bound='ciwae', k=64)
 def ciwae():
     """CIWAE, Rainforth et al. 2018 (https://arxiv.org/abs/1802.04537): between the ELBO and IWAE.
 
@@ -226,13 +204,7 @@ def vamp_vae():
     """
 
 
-@preset(
-    vae,
-    networks='mlp:hidden=(300, 300)',
-    latent_dim=40,
-    prior='exemplar:components=500',
-    learning_rate=5e-4,
-)
+@preset(vamp_vae, prior='exemplar:components=500')
 def exemplar_vae():
     """Exemplar VAE, Norouzi et al. 2020 (https://arxiv.org/abs/2004.04795): a prior of the
     posteriors of training images.

@@ -253,15 +253,7 @@ def planar(layers: int = 4) -> Posterior:
     Args:
       layers: of the flow.
     """
-    check_range(1, layers=layers)
-
-    def forward(z, given):
-        d = z.shape[-1]
-        given = [leading(p, z.ndim) for p in given]
-        parameters = [(p[..., :d], p[..., d : 2 * d], p[..., -1]) for p in given]
-        return flows.repeated(flows.planar, z, parameters)
-
-    return _amortized(layers, lambda d: 2 * d + 1, forward)
+    return _amortized(flows.planar, layers, vectors=2, scalars=1)
 
 
 def radial(layers: int = 4) -> Posterior:
@@ -272,21 +264,26 @@ def radial(layers: int = 4) -> Posterior:
     Args:
       layers: of the flow.
     """
+    return _amortized(flows.radial, layers, vectors=1, scalars=2)
+
+
+def _amortized(step: Callable, layers: int, vectors: int, scalars: int) -> Posterior:
+    """Maps one after another, each of so many vectors [b, d] and then numbers [b]."""
     check_range(1, layers=layers)
 
     def forward(z, given):
-        given = [leading(p, z.ndim) for p in given]
-        parameters = [(p[..., :-2], p[..., -2], p[..., -1]) for p in given]
-        return flows.repeated(flows.radial, z, parameters)
+        total = jnp.zeros(z.shape[:-1], z.dtype)
+        for own in (leading(p, z.ndim) for p in given):
+            long, short = jnp.split(own, [vectors * z.shape[-1]], axis=-1)
+            numbers = jnp.moveaxis(short, -1, 0)
+            z, log_det = step(z, *jnp.split(long, vectors, axis=-1), *numbers)
+            total += log_det
+        return z, total
 
-    return _amortized(layers, lambda d: d + 2, forward)
-
-
-def _amortized(layers: int, each: Callable[[int], int], forward: Callable) -> Posterior:
     def distribution(net, mean, second):
         d = mean.shape[-1]
         # Small at the start, so that the flow is near the identity.
         given = [0.1 * p for p in jnp.split(second[..., d:], layers, axis=-1)]
         return Flowed(normal(mean, second[..., :d]), given, forward)
 
-    return Posterior(distribution, spread=lambda d: d + layers * each(d))
+    return Posterior(distribution, spread=lambda d: d + layers * (vectors * d + scalars))

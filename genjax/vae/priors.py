@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Key
 
-from genjax.core import Net, Network, check_range
+from genjax.core import Net, Network, check_range, held
 from genjax.latents import flows
 from genjax.latents.distributions import Mixture, normal, standard_normal
 from genjax.parts import Kind
@@ -41,11 +42,6 @@ def standard() -> Prior:
     return Prior(lambda net, d, encode: standard_normal(d), is_flat=True)
 
 
-def _parameters(init: Callable[[Key[Array, '']], Any]) -> Network:
-    """A network that is nothing but what is trained."""
-    return Network(lambda key: Net(init(key), {}), lambda net, *a, **k: (net.params, net))
-
-
 def mixture(components: int = 10) -> Prior:
     """A mixture of diagonal Gaussians, learned with the rest.
 
@@ -55,13 +51,12 @@ def mixture(components: int = 10) -> Prior:
     check_range(1, components=components)
 
     def network(image_shape, d):
-        return _parameters(
-            lambda key: {
-                'logits': jnp.zeros(components, jnp.float32),
-                'mean': jax.random.normal(key, (components, d), jnp.float32),
-                'log_var': jnp.zeros((components, d), jnp.float32),
-            }
-        )
+        def init(key):
+            mean = jax.random.normal(key, (components, d), jnp.float32)
+            logits = jnp.zeros(components, jnp.float32)
+            return Net({'logits': logits, 'mean': mean, 'log_var': jnp.zeros_like(mean)}, {})
+
+        return held(init)
 
     def distribution(net, d, encode):
         p = net.params
@@ -84,9 +79,9 @@ def vamp(components: int = 500, scale: float = 0.05) -> Prior:
     def network(image_shape, d):
         def init(key):
             inputs = jax.random.normal(key, (components, *image_shape), jnp.float32)
-            return {'inputs': scale * inputs}
+            return Net({'inputs': scale * inputs}, {})
 
-        return _parameters(init)
+        return held(init)
 
     def distribution(net, d, encode):
         return _evenly(encode(jnp.clip(net.params['inputs'], -1.0, 1.0)))
@@ -110,7 +105,7 @@ def exemplar(components: int = 500) -> Prior:
             images = jax.random.uniform(key, (components, *image_shape), jnp.float32, -1.0)
             return Net({}, {'images': images})
 
-        return Network(init, lambda net, *a, **k: (net.stats['images'], net))
+        return held(init)
 
     def remember(net, images):
         queue = jnp.concatenate([net.stats['images'], images.astype(jnp.float32)])
@@ -172,8 +167,9 @@ def coupling(layers: int = 4, hidden: Sequence[int] = (128,)) -> Prior:
     return _of_flow(lambda d: flows.coupling(d, layers, hidden), layers)
 
 
-def _of_flow(made: Callable[[int], flows.Flow], layers: int) -> Prior:
+def _of_flow(make: Callable[[int], flows.Flow], layers: int) -> Prior:
     check_range(1, layers=layers)
+    made = cache(make)
 
     def distribution(net: Net | None, d: int, encode: Callable) -> FlowDensity:
         assert net is not None

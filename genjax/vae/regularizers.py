@@ -89,19 +89,13 @@ def mmd(weight: ScalarOrSchedule = 10.0, kernel: Literal['imq', 'rbf'] = 'imq') 
         if n < 2:
             raise ValueError(f'expected a batch of 2 or more for mmd, got {n}')
         other = terms.prior.sample(stream(terms.key, 'mmd'), n)
-        within = sum(_off_diagonal(of(squared_distances(a, a), d)) for a in (z, other))
-        return within - 2 * jnp.mean(of(squared_distances(z, other), d)), memory
+        within = sum(_off_diagonal(of(_squared_distances(a, a), d)) for a in (z, other))
+        return within - 2 * jnp.mean(of(_squared_distances(z, other), d)), memory
 
     return Term('mmd', apply, weight=weight)
 
 
-def squared_distances(a: Float[Array, 'n d'], b: Float[Array, 'm d']) -> Float[Array, 'n m']:
-    """Of all pairs.
-
-    Args:
-      a: points.
-      b: points.
-    """
+def _squared_distances(a: Float[Array, 'n d'], b: Float[Array, 'm d']) -> Float[Array, 'n m']:
     return jnp.sum(jnp.square(a[:, None] - b[None]), axis=-1)
 
 

@@ -80,9 +80,20 @@ def shade() -> Augment:
     return Augment(lambda memory, key, x: x - 0.1 * memory, lambda key: jnp.float32(0), update)
 
 
-def _vae_row(recipe: Callable, full: bool = False, runs: bool = False, **options: Any) -> Row:
-    name = recipe.__name__
-    return Row(name, recipe, _TINY_VAE | options, batch(), _VAE, full=full, runs=runs)
+def _with(network: str) -> dict[str, tuple[str, ...]]:
+    return {'vae': ('encoder', 'decoder', network)}
+
+
+def _vae_row(
+    recipe: Callable,
+    players: Mapping[str, tuple[str, ...]] = _VAE,
+    normed: tuple[str, ...] = (),
+    full: bool = False,
+    runs: bool = False,
+    **options: Any,
+) -> Row:
+    options = {**_TINY_VAE, 'hidden': (16,), **options}
+    return Row(recipe.__name__, recipe, options, batch(), players, normed, full=full, runs=runs)
 
 
 # Of what other rows have tried too.
@@ -171,7 +182,7 @@ ROWS = [
         batch(classes=2),
         _GAN,
         tuple(_GAN),
-        **_SHORT,
+        full=False,
     ),
     Row('sagan', gan.sagan, _TINY_SN, batch(), _GAN, tuple(_GAN), **_SHORT),
     Row('r3gan', gan.r3gan, _TINY_SN, batch(), _GAN, ('generator',), **_SHORT),
@@ -191,74 +202,31 @@ ROWS = [
         batch(),
         _GAN,
         tuple(_GAN),
-        **_SHORT,
+        full=False,
     ),
     Row('pacgan', gan.pacgan, _TINY_GAN, batch(), _GAN, tuple(_GAN), **_SHORT),
-    Row('iwae', vae.iwae, {**_TINY_VAE, 'hidden': (64,), 'k': 2}, batch(), _VAE, **_SHORT),
-    Row('beta_vae', vae.beta_vae, {**_TINY_VAE, 'hidden': (16,)}, batch(), _VAE, **_SHORT),
+    _vae_row(vae.iwae, hidden=(64,), k=2),
+    _vae_row(vae.beta_vae),
     # A row for each way in which a VAE may be made otherwise: a critic, two bounds, networks of
     # posterior and prior, latents of another space.
-    Row(
-        'aae',
-        vae.aae,
-        {**_TINY_VAE, 'hidden': (16,), 'critic': 'aggregate:weight=0.3,hidden=(8,)'},
-        batch(),
-        _JUDGED,
-        **_SHORT,
-    ),
-    _vae_row(vae.ae, hidden=(16,)),
-    _vae_row(vae.beta_tc_vae, beta=1.0, hidden=(16,)),
+    _vae_row(vae.aae, _JUDGED, critic='aggregate:weight=0.3,hidden=(8,)'),
+    _vae_row(vae.ae),
+    _vae_row(vae.beta_tc_vae, beta=1.0),
     _vae_row(vae.ciwae, hidden=(64,), k=2),
-    _vae_row(vae.dip_vae, hidden=(16,), regularizers=('dip:weight=0.1',)),
-    _vae_row(vae.disentangled_beta_vae, hidden=(16,), beta=1.0),
-    Row(
-        'exemplar_vae',
-        vae.exemplar_vae,
-        {**_TINY_VAE, 'hidden': (16,), 'prior': 'exemplar:components=8'},
-        batch(),
-        {'vae': ('encoder', 'decoder', 'prior')},
-        ('prior',),
-        **_SHORT,
-    ),
-    Row(
-        'factor_vae',
-        vae.factor_vae,
-        {**_TINY_VAE, 'hidden': (16,), 'critic': 'total_correlation:weight=0.1,hidden=(8,)'},
-        batch(),
-        _JUDGED,
-        **_SHORT,
-    ),
-    Row(
-        'hvae',
-        vae.hvae,
-        {**_TINY_VAE, 'hidden': (16,), 'inference': 'hamiltonian:steps=2'},
-        batch(),
-        {'vae': ('encoder', 'decoder', 'inference')},
-        **_SHORT,
-    ),
-    _vae_row(vae.hyperspherical_vae, full=True, runs=True, hidden=(16,)),
-    Row(
-        'iaf_vae',
-        vae.iaf_vae,
-        {**_TINY_VAE, 'hidden': (16,), 'posterior': 'iaf:hidden=(8,)'},
-        batch(),
-        {'vae': ('encoder', 'decoder', 'posterior')},
-        **_SHORT,
-    ),
-    _vae_row(vae.info_vae, hidden=(16,), regularizers=('mmd:kernel=rbf',)),
+    _vae_row(vae.dip_vae, regularizers=('dip:weight=0.1',)),
+    _vae_row(vae.disentangled_beta_vae, beta=1.0),
+    _vae_row(vae.exemplar_vae, _with('prior'), ('prior',), prior='exemplar:components=8'),
+    _vae_row(vae.factor_vae, _JUDGED, critic='total_correlation:weight=0.1,hidden=(8,)'),
+    _vae_row(vae.hvae, _with('inference'), inference='hamiltonian:steps=2'),
+    _vae_row(vae.hyperspherical_vae, full=True, runs=True),
+    _vae_row(vae.iaf_vae, _with('posterior'), posterior='iaf:hidden=(8,)'),
+    _vae_row(vae.info_vae, regularizers=('mmd:kernel=rbf',)),
     _vae_row(vae.miwae, hidden=(64,), k=2, bound='miwae:groups=2'),
-    _vae_row(vae.nf_vae, hidden=(16,)),
+    _vae_row(vae.nf_vae),
     _vae_row(vae.piwae, hidden=(64,), k=4, encoder_bound='miwae:groups=2'),
-    _vae_row(vae.poincare_vae, hidden=(16,), beta=0.1),
-    _vae_row(vae.rae_gp, hidden=(16,)),
-    _vae_row(vae.rae_l2, hidden=(16,)),
-    Row(
-        'vamp_vae',
-        vae.vamp_vae,
-        {**_TINY_VAE, 'hidden': (16,), 'prior': 'vamp:components=8'},
-        batch(),
-        {'vae': ('encoder', 'decoder', 'prior')},
-        **_SHORT,
-    ),
-    _vae_row(vae.wae_mmd, hidden=(16,)),
+    _vae_row(vae.poincare_vae, beta=0.1),
+    _vae_row(vae.rae_gp),
+    _vae_row(vae.rae_l2),
+    _vae_row(vae.vamp_vae, _with('prior'), prior='vamp:components=8'),
+    _vae_row(vae.wae_mmd),
 ]
