@@ -36,7 +36,7 @@ def test_an_average_over_millions_of_steps_moves_as_it_should(kept):
 
     def step(state, t):
         params = {'w': moving(t.astype(jnp.float32))}
-        return averaging({'net': decay}, state.replace(nets={'net': Net(params, {})}))[0], None
+        return averaging({'net': decay}, state.replace(nets={'net': Net(params, {})}), {})[0], None
 
     state, _ = jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(STEPS)))(state)
     mean = 1.0
@@ -48,6 +48,30 @@ def test_an_average_over_millions_of_steps_moves_as_it_should(kept):
     else:
         assert abs(way / (mean - 1) - 1) > 0.02
     assert int(state.memory[slot_of('net')]['steps']) == OLD + STEPS
+
+
+def test_statistics_of_an_average_move_at_first_and_then_at_times():
+    """By a pass with the averaged parameters of the step; those without a pass are copied."""
+
+    def through(net):
+        return net.replace(stats={'passes': net.stats['passes'] + 1, 'of': net.params['w']})
+
+    def net(w, passes):
+        return Net({'w': jnp.float32(w)}, {'passes': jnp.int32(passes), 'of': jnp.float32(0)})
+
+    def step(state, w, passes):
+        return averaging({'net': Hyper(0.5)}, state.replace(nets={'net': net(w, -1)}), passes)[0]
+
+    state = regression(ema={'net': 0.5}).init(KEY).replace(ema={'net': net(1, 0)})
+    state = state.replace(memory={slot_of('net'): begun(Hyper(0.5), net(1, 0))})
+    assert step(state, 0.0, {}).ema['net'].stats['passes'] == -1
+    moved, due = jax.jit(lambda s, w: step(s, w, {'net': through})), []
+    for t in range(50):
+        before, state = state, moved(state, float(t))
+        mean = state.ema['net']
+        due += [t] if mean.stats['passes'] > before.ema['net'].stats['passes'] else []
+        assert due[-1] != t or mean.stats['of'] == mean.params['w']
+    assert due == [*range(40), 40, 44, 48]
 
 
 def test_what_rounding_loses_is_kept_of_long_averages_only():

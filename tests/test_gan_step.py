@@ -1,5 +1,7 @@
 """The two-player update: what it computes, what it draws, and what it refuses."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +29,7 @@ def test_no_work_is_done_twice_or_for_nothing():
     """FLOPs of the step = those of both halves, where the discriminator's half is handed its fakes
     and the generator's half has the discriminator's parameters as constants."""
     generator, discriminator = gan.networks.dcgan(SHAPE, 100, None, width=16)
-    model = gan.dcgan(width=16)
+    model = gan.dcgan(width=16, ema_decay=None)
     state, x = model.init(jax.random.key(0)), jnp.zeros((16, *SHAPE))
     z = jnp.zeros((16, 100))
     nets = state.nets['generator'], state.nets['discriminator']
@@ -170,6 +172,21 @@ def test_samples_come_from_the_averaged_generator():
     images = model.sample(state, stream(KEY, 'a'), 2)
     swapped = state.replace(ema={'generator': state.nets['generator']})
     assert not jnp.array_equal(images, model.sample(swapped, stream(KEY, 'a'), 2))
+
+
+def test_the_averaged_generator_has_statistics_of_its_own_weights():
+    """One training pass of it moves them by a tenth from where they were."""
+    model = gan.dcgan(width=4, ema_decay=0.9)
+    generator, _ = gan.networks.dcgan(SHAPE, 100, None, width=4)
+    before = model.init(jax.random.key(0))
+    after, _ = model.train_step(before, {'x': IMAGES})
+    mean = after.ema['generator'].replace(stats=before.ema['generator'].stats)
+    z = jax.random.normal(stream(step_key(before.key, before.step), 'z'), (len(IMAGES), 100))
+    _, passed = generator.apply(mean, z, key=KEY)
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+    jax.tree.map(close, after.ema['generator'].stats, passed.stats)
+    with pytest.raises(AssertionError):
+        jax.tree.map(close, after.nets['generator'].stats, passed.stats)
 
 
 def test_weight_clip_bounds_the_discriminator_alone():

@@ -1,18 +1,25 @@
 """Moving averages of networks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PyTree
+from jax import lax
+from jaxtyping import Array, Float, Int, PyTree
 
 from genjax.core.types import Hyper, Metrics, Net, State
+from genjax.meshes import alike
 
 # Steps of a longer average are so small that float32 loses much of them.
 _LONG = 1 - 1e-4
+# Statistics of an average move at each of the first steps, then at every so manieth: a pass is a
+# twelfth of a DCGAN's step.
+_FIRST, _EVERY = 40, 4
+
+Pass = Callable[[Net], Net]
 
 
 def slot_of(name: str) -> str:
@@ -47,7 +54,9 @@ def _share(own: Hyper, decay: Float[Array, ''], steps: Float[Array, '']) -> Floa
     return jnp.maximum(jnp.where(chosen, np.float32(1 - own.value), 1 - decay), 9 / (10 + steps))
 
 
-def averaging(averages: Mapping[str, Hyper], state: State) -> tuple[State, Metrics]:
+def averaging(
+    averages: Mapping[str, Hyper], state: State, passes: Mapping[str, Pass]
+) -> tuple[State, Metrics]:
     """The state with its averages moved by one step, and the decays that follow a schedule.
 
     `m <- d m + (1 - d) p` with `d = min(decay, (1 + t) / (10 + t))`, t the steps of the average.
@@ -55,6 +64,7 @@ def averaging(averages: Mapping[str, Hyper], state: State) -> tuple[State, Metri
     Args:
       averages: the decay of each, by network.
       state: as the players left it.
+      passes: a training pass of those that make their own statistics; the others copy them.
     """
     means, memory = dict(state.ema), dict(state.memory)
     told: Metrics = {}
@@ -63,10 +73,20 @@ def averaging(averages: Mapping[str, Hyper], state: State) -> tuple[State, Metri
         steps = known['steps'].astype(jnp.float32)
         share = _share(own, decay, steps)
         params, lost = _moved(net.params, state.nets[name].params, share, known['lost'])
-        means[name] = Net(params, state.nets[name].stats)
+        if name in passes and jax.tree.leaves(net.stats):
+            means[name] = _settled(Net(params, net.stats), known['steps'], passes[name])
+        else:
+            means[name] = Net(params, state.nets[name].stats)
         memory[slot_of(name)] = {'steps': known['steps'] + 1, 'lost': lost}
         told |= {f'{name}/ema_decay': decay} if own.schedule else {}
     return state.replace(ema=means, memory=memory), told
+
+
+def _settled(mean: Net, steps: Int[Array, ''], through: Pass) -> Net:
+    """An average whose statistics a training pass has moved, where one is due."""
+    due = (steps < _FIRST) | (steps % _EVERY == 0)
+    moved = lambda: alike(through(mean).stats, due)  # noqa: E731
+    return mean.replace(stats=lax.cond(due, moved, lambda: alike(mean.stats, due)))
 
 
 def _moved(

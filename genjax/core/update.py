@@ -35,6 +35,7 @@ def model(
     prepare: Callable[[Batch], Batch] = lambda batch: batch,
     draw: Callable[[Array, Batch], Batch] = lambda key, batch: {},
     ema: Mapping[str, HyperLike] | None = None,
+    passes: Mapping[str, Callable[[Net, Array, Batch], Net]] | None = None,
 ) -> Model:
     """Networks and players put together.
 
@@ -55,7 +56,10 @@ def model(
       ema: the decay of the averaged parameters of each network that is to have them. The decay of
         the average of t steps is `min(decay, (1 + t) / (10 + t))`, so that it soon forgets the
         start. What float32 loses of the small steps of an average over more than 10,000 steps, or
-        of one whose decay follows a schedule, is kept beside it. Statistics are copied.
+        of one whose decay follows a schedule, is kept beside it.
+      passes: `(net, key, batch) -> net`, a training pass of each averaged network whose statistics
+        are to be those of its own parameters: one at each of the first 40 steps, then at each
+        fourth. The statistics of others are copied.
 
     What is a `Hyper` (weights of terms, `hypers` of players, decays of averages) has the value
     `state.hypers[name] * schedule(state.step)` in a step.
@@ -86,7 +90,9 @@ def model(
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new
-        state, told = averaging(averages, state)
+        first = {'key': keys[0], 'batch': jax.tree.map(lambda x: x[0], parts)}
+        own = {name: partial(through, **first) for name, through in (passes or {}).items()}
+        state, told = averaging(averages, state, own)
         return state.replace(step=state.step + 1, hypers=factors), metrics | told
 
     make = partial(_init, networks, players, averages, hypers)

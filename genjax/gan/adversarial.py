@@ -120,7 +120,7 @@ def adversarial(
         use the trained one.
       microbatches: pieces in which each batch is taken.
     """
-    augment = augment or chain()
+    augment, passed = augment or chain(), partial(_passed, generator)
     rounds = partial(play, generator, discriminator, augment)
     terms = {
         'discriminator': [_adversarial_term(objective, 'discriminator'), *discriminator_terms],
@@ -143,6 +143,7 @@ def adversarial(
         prepare=prepare(image_shape, num_classes),
         draw=lambda key, batch: {'z': _noise(key, len(batch['x']), latent_dim)},
         ema={} if ema_decay is None else {'generator': ema_decay},
+        passes={'generator': lambda net, key, batch: passed(net, key, batch['z'], batch.get('y'))},
     )
     functions = {
         'train_step': built.train_step,
@@ -179,6 +180,11 @@ def _adversarial_term(objective, player):
     return Term('adversarial', apply)
 
 
+def _passed(generator, net, key, z, y):
+    """The generator after a training pass."""
+    return apply_labelled(generator, net, z, y, key=stream(key, 'generator'))[1]
+
+
 def _noise(key, n, latent_dim):
     return jax.random.normal(stream(key, 'z'), (n, latent_dim), jnp.float32)
 
@@ -205,9 +211,8 @@ def _sampling(generator, latent_dim, num_classes):
     def standing(state, key, passes=100, n=64):
         def one(i, net):
             draw = jax.random.fold_in(key, i)
-            y, noise = draw_labels(draw, n, num_classes), _noise(draw, n, latent_dim)
-            options = {'key': stream(draw, 'generator')}
-            return apply_labelled(generator, net, noise, y, **options)[1]
+            y = draw_labels(draw, n, num_classes)
+            return _passed(generator, net, draw, _noise(draw, n, latent_dim), y)
 
         sampled = 'ema' if 'generator' in state.ema else 'nets'
         nets = getattr(state, sampled)
