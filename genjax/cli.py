@@ -1,4 +1,4 @@
-"""The command `genjax`: train, recipes, sample, reconstruct, interpolate, evaluate, export, data.
+"""The command `genjax`: train, recipes, what commands.py does with a run, data.
 
 The subcommands of `genjax train` are the recipes themselves, and their keywords are the options.
 """
@@ -35,7 +35,9 @@ _WORDS = {
     'run': Path,
     'start_from': Annotated[str | None, tyro.conf.arg(name='from')],
 }
-_NAMES = ('sample', 'reconstruct', 'interpolate', 'evaluate', 'export')
+_NAMES = (
+    'sample', 'reconstruct', 'interpolate', 'traverse', 'encode', 'evaluate', 'export'
+)  # fmt: skip
 
 
 def _written(annotation: Any) -> Any:

@@ -78,6 +78,7 @@ class Dataset(NamedTuple):
       apart: the images that its makers keep apart, for a test; None where they do not.
       left_out: why files were left out, by name.
       older: the fingerprint that genjax 0.1.0 had for them, where it is another.
+      files: the name of the file of each image, where each has one.
     """
 
     x: UInt8[np.ndarray, 'n h w c']
@@ -89,6 +90,7 @@ class Dataset(NamedTuple):
     apart: 'Dataset | None' = None
     left_out: Mapping[str, str] = MappingProxyType({})
     older: str | None = None
+    files: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -213,4 +215,4 @@ def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:
     if n < len(rows):
         rows = np.sort(jax.random.choice(key, len(rows), (n,), replace=False))
     y = None if dataset.y is None else dataset.y[rows]
-    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None)
+    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None, files=None)

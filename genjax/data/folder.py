@@ -136,6 +136,7 @@ def _dataset(
     tree: Tree, files: list[File], named: Named, kept: cache.Kept, prefix: str, chosen: Mapping
 ) -> Dataset:
     images, y, classes = kept.images, named.y, named.classes
+    names = tuple(file.name for row, file in enumerate(files) if row not in kept.bad)
     bad = {files[row].name: why for row, why in kept.bad.items()}
     if len(bad) == len(files):
         raise _refusal(tree.root, 'readable images', bad, len(files))
@@ -148,8 +149,9 @@ def _dataset(
     name = f'{tree.root.name} ({prefix.strip("/")})' if prefix else tree.root.name
     marks = (None, None) if bad else (mark, older)
     return Dataset(
-        images, y, name, classes, mark=marks[0], older=marks[1], notes=named.notes, left_out=bad
-    )
+        images, y, name, classes, mark=marks[0], older=marks[1], notes=named.notes, left_out=bad,
+        files=names,
+    )  # fmt: skip
 
 
 def _shape(

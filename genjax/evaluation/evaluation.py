@@ -97,6 +97,7 @@ def evaluate(
             'recipe': run.config['recipe'],
             'config': config_hash(run.config),
             'step': int(run.state.step),
+            **({'sampler': run.sampler} if run.sampler else {}),
             'extractor': evidence.extractor.mark,
             'sha256': evidence.extractor.sha256,
             'samples': len(evidence.held_out.x),
@@ -165,8 +166,9 @@ def _plain(evaluation: Evaluation) -> dict[str, Any]:
 
 def _table(evaluation: Evaluation) -> Iterator[str]:
     facts = evaluation.facts
+    drawn = f', latents by {facts["sampler"]}' if 'sampler' in facts else ''
     yield (
-        f'{facts["recipe"]}, step {facts["step"]}; features {facts["extractor"]}; '
+        f'{facts["recipe"]}, step {facts["step"]}{drawn}; features {facts["extractor"]}; '
         f'{facts["sets"]} sets of {facts["samples"]} samples, {facts["training images"]} training '
         'images'
     )

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, UInt8
 
 from genjax import metrics
 from genjax.evaluation.evidence import Evidence, Images, in_pieces
+from genjax.evaluation.sampling import traversals
 from genjax.images import scale
 from genjax.plots import to_uint8
 from genjax.random import stream
@@ -73,13 +74,8 @@ def _posterior(run: Run, images: Images) -> Any:
 def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     activity = metrics.latent_use(q.mean, q.log_var).activity
     busiest = np.argsort(-activity)[:_LATENTS]
-    z = np.repeat(np.asarray(q.mean[:1]), len(busiest) * _STEPS, axis=0)
-    rows = z.reshape(len(busiest), _STEPS, -1)
-    for row, latent in zip(rows, busiest, strict=True):
-        row[:, latent] = np.linspace(-_REACH, _REACH, _STEPS)
-    y = None if e.held_out.y is None else np.repeat(e.held_out.y[:1], len(z))
-    images = np.asarray(run.model.decode(run.state, z, y))
-    return images.reshape(*rows.shape[:2], *images.shape[1:])
+    y = None if e.held_out.y is None else int(e.held_out.y[0])
+    return traversals(run, q.mean[0], busiest, _STEPS, _REACH, y)
 
 
 class Likelihoods(NamedTuple):

@@ -94,13 +94,35 @@ def draw(
 
 def _in_chunks(make: Callable[[int], Array], n: int, chunk: int) -> Float[np.ndarray, 'n h w c']:
     """n images, of which `make(start)` makes a chunk."""
-    return _finite(np.concatenate([make(start) for start in range(0, n, chunk)])[:n])
+    return finite(np.concatenate([make(start) for start in range(0, n, chunk)])[:n])
 
 
-def _finite(images: np.ndarray) -> np.ndarray:
-    if not np.isfinite(images).all():
+def finite(made: np.ndarray) -> np.ndarray:
+    """What a model has made, if it has not diverged.
+
+    Args:
+      made: images, or anything else.
+
+    Raises:
+      RunError: some of it is not finite.
+    """
+    if not np.isfinite(made).all():
         raise RunError('expected finite images, got NaN or infinity: the model has diverged')
-    return images
+    return made
+
+
+def vae_of(run: Run) -> VAE:
+    """The model of a run, if it is a VAE.
+
+    Args:
+      run: of any model.
+
+    Raises:
+      RunError: it is another.
+    """
+    if not isinstance(run.model, VAE):
+        raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
+    return run.model
 
 
 def _piece(rows: Any, start: int, chunk: int) -> Array | None:
@@ -139,11 +161,36 @@ def reconstructions(
     Raises:
       RunError: another model, or one that has diverged.
     """
-    if not isinstance(run.model, VAE):
-        raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
-    labels = None if run.model.num_classes is None else y
-    means = run.model.encode(run.state, x, labels).mean
-    return _finite(np.asarray(run.model.decode(run.state, means, labels)))
+    model = vae_of(run)
+    labels = None if model.num_classes is None else y
+    means = model.encode(run.state, x, labels).mean
+    return finite(np.asarray(model.decode(run.state, means, labels)))
+
+
+def traversals(
+    run: Run,
+    z: Float[Any, 'd'],
+    latents: Int[np.ndarray, 'rows'],
+    columns: int,
+    reach: float,
+    y: int | None = None,
+) -> Float[np.ndarray, 'rows columns h w c']:
+    """Images of a latent with one of its numbers from -reach to reach, a row for each.
+
+    Args:
+      run: of a VAE.
+      z: the latent.
+      latents: which of its numbers.
+      columns: how many values.
+      reach: the greatest.
+      y: its class, where the model takes them.
+    """
+    grid = np.tile(np.asarray(z), (len(latents), columns, 1))
+    grid[np.arange(len(latents)), :, latents] = np.linspace(-reach, reach, columns)
+    flat = grid.reshape(-1, grid.shape[-1])
+    labels = None if y is None else np.full(len(flat), y, np.int32)
+    images = np.asarray(run.model.decode(run.state, flat, labels))
+    return images.reshape(*grid.shape[:2], *images.shape[1:])
 
 
 def interpolations(

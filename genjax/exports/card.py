@@ -58,6 +58,7 @@ def _table(rows: Mapping[str, object]) -> str:
 
 def _about(facts: Facts) -> dict[str, object]:
     named = {'classes': ', '.join(facts['classes'])} if facts.get('classes') else {}
+    named |= {'latents': f'drawn by {facts["sampler"]}'} if facts.get('sampler') else {}
     return {
         'recipe': facts['recipe'],
         'steps': facts['step'],

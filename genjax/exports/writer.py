@@ -236,6 +236,7 @@ def _facts(run: Run, programs: dict[str, jax.export.Exported]) -> Facts:
         'config': without_places(config),
         'config_hash': config_hash(config),
         'step': int(run.state.step),
+        **({'sampler': run.sampler} if run.sampler else {}),
         # Where on a disk the data lay is nobody's business.
         'data': {
             'name': Path(config['source'] or 'array').name,

@@ -146,6 +146,20 @@ def _stacked(module: nn.Module, d: int, layers: int, context: bool, passes: int)
     return Flow(held(init), forward, inverse)
 
 
+def backwards(flow: Flow) -> Flow:
+    """The inverse of a flow: an autoregressive density that draws at once.
+
+    Args:
+      flow: to be turned round.
+    """
+
+    def forward(net, z, context):
+        start = flow.inverse(net, z, context)
+        return start, -flow.forward(net, start, context)[1]
+
+    return Flow(flow.network, forward, lambda net, z, context: flow.forward(net, z, context)[0])
+
+
 def planar(
     z: Float[Array, '... d'], u: Float[Array, 'b d'], w: Float[Array, 'b d'], b: Float[Array, 'b']
 ) -> tuple[Array, Array]:

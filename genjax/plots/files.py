@@ -174,6 +174,20 @@ def save_pairs(
     _save(path, sheet, text, x=many(originals), reconstructions=many(reconstructions))
 
 
+def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays as a .npz file.
+
+    Args:
+      path: ends in .npz; missing folders are made.
+      arrays: by name.
+
+    Raises:
+      ValueError: another suffix.
+    """
+    with replacing(path, '.npz') as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
 def _save(
     path: str | os.PathLike, sheet: np.ndarray, text: Mapping[str, str], **arrays: np.ndarray
 ) -> None:

@@ -41,6 +41,7 @@ class Run(NamedTuple):
       config: what the run is, as plain data.
       folder: where it is.
       finished: how the training that was just made ended; None of a run that was loaded.
+      sampler: what draws latents in place of the prior, fitted after training; None for nothing.
     """
 
     model: Any
@@ -48,6 +49,7 @@ class Run(NamedTuple):
     config: Config
     folder: Path
     finished: Finished | None = None
+    sampler: str | None = None
 
 
 def train(

@@ -139,6 +139,24 @@ def joint(parts: Parts, settings: Any) -> dict[str, Callable]:
     return {'log_joint': log_joint}
 
 
+def sampled(latents: Callable, decode: Callable, num_classes: int | None) -> Callable:
+    """`(state, key, n, y=None) -> images` of a model whose latents are drawn by keys.
+
+    Args:
+      latents: `(state, keys) -> z`.
+      decode: `(state, z, y) -> images`.
+      num_classes: of the model.
+    """
+
+    @partial(jax.jit, static_argnames='n')
+    @implicit
+    def sample(state, key, n, y=None):
+        y = draw_labels(key, n, num_classes) if y is None else y
+        return decode(state, latents(state, jax.random.split(stream(key, 'z'), n)), y)
+
+    return sample
+
+
 def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
     """`encode`, `decode`, `sample` and, of another prior than N(0, I), `latents` of a `VAE`.
 
@@ -176,10 +194,11 @@ def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
     @partial(jax.jit, static_argnames='n')
     @implicit
     def sample(state, key, n, y=None):
-        y, drawing = draw_labels(key, n, settings.num_classes) if y is None else y, stream(key, 'z')
-        if settings.has_normal_prior:
-            return decode(state, parts.prior(averaged(state)).sample(drawing, n), y)
-        return decode(state, latents(state, jax.random.split(drawing, n)), y)
+        y = draw_labels(key, n, settings.num_classes) if y is None else y
+        return decode(state, parts.prior(averaged(state)).sample(stream(key, 'z'), n), y)
 
-    own = {} if settings.has_normal_prior else {'latents': latents}
-    return {'encode': encode, 'decode': decode, 'sample': sample, **own}
+    made = {'encode': encode, 'decode': decode}
+    if settings.has_normal_prior:
+        return {**made, 'sample': sample}
+    by_keys = sampled(latents, decode, settings.num_classes)
+    return {**made, 'sample': by_keys, 'latents': latents}

@@ -57,9 +57,26 @@ COMMANDS = {
         "expected 'digits', ...; got 'nowhere.npz', which does not exist",
     ),
     'other data': (
-        ['reconstruct', 'RUN', '--data', 'digits', '--out', 'x.png'],
+        ['evaluate', 'RUN', '--data', 'digits'],
         'RUN: expected the data of the run, got others in digits: say --data where they are if '
         'they have moved',
+    ),
+    'codes as a picture': (
+        ['encode', 'RUN', '--data', 'digits', '--out', 'x.png'],
+        'expected a file that ends in .npz, got x.png',
+    ),
+    'a sampler without its data': (
+        ['sample', 'RUN', '--sampler', 'gmm', '--out', 'x.png'],
+        'sampler gmm was never fitted: RUN: expected the data of the run, got none: say --data '
+        'where they are',
+    ),
+    'a misspelt sampler': (
+        ['sample', 'RUN', '--sampler', 'gnm', '--out', 'x.png'],
+        "sampler: unknown name 'gnm'; did you mean 'gmm'?",
+    ),
+    'a mixture of nothing': (
+        ['sample', 'RUN', '--sampler', 'gmm:components=0', '--out', 'x.png'],
+        'sampler: expected components >= 1, got 0',
     ),
     'an export onto a run': (
         ['export', 'RUN', '--out', 'RUN'],
