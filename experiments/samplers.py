@@ -3,9 +3,9 @@
     python -m experiments.samplers --folder runs/samplers    (half an hour of one core)
 
 Each method of `--methods` for 1,500 steps of batches of 64 on the embedded digits, then an
-evaluation with the prior and with each sampler: Frechet distance of 500 samples, precision and recall by the
-digits' classifier, mean and standard deviation over the seeds; held-out digits in the last line. A
-run that is there already goes on, and samplers that were fitted are kept.
+evaluation with the prior and with each sampler: Frechet distance of 500 samples, precision and
+recall by the digits' classifier, mean and standard deviation over the seeds; held-out digits in
+the last line. A run that is there already goes on, and samplers that were fitted are kept.
 """
 
 from pathlib import Path

@@ -17,6 +17,7 @@ from genjax import (
     parallel,
     plots,
     random,
+    samplers,
     train,
     vae,
 )
@@ -56,6 +57,7 @@ __all__ = [
     'plots',
     'process',
     'random',
+    'samplers',
     'train',
     'vae',
     'weighted_sum',

@@ -21,7 +21,7 @@ ORDER = [
     {'images'},
     {'optim', 'augment', 'data', 'plots', 'latents'},
     {'gan', 'vae'},
-    {'methods', 'metrics'},
+    {'methods', 'metrics', 'samplers'},
     {'train'},
     {'evaluation', 'exports'},
     {'__init__'},

@@ -15,12 +15,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from genjax import plots
 from genjax.parts import describe, make, parse
 from genjax.random import stream
+from genjax.samplers.fitted import codes_of, with_sampler
+from genjax.samplers.learned import SAMPLER, Arrays, Sampler
 from genjax.train.advice import say
 from genjax.train.errors import RunError
 from genjax.train.run import Run, divided
 from genjax.vae import VAE
-from genjax.vae.fitted import codes_of, with_sampler
-from genjax.vae.samplers import SAMPLER, Arrays, Sampler
 
 _ABOUT = 'about'  # in the file, beside the arrays
 

@@ -56,7 +56,7 @@ class Sampler(NamedTuple):
     draw: Callable[[Arrays, Key[Array, '']], Float[Array, 'd']]
 
 
-SAMPLER = Kind('a sampler', (__name__, 'genjax.vae.manifolds'), (Sampler,))
+SAMPLER = Kind('a sampler', (__name__, 'genjax.samplers.manifolds'), (Sampler,))
 SamplerLike = Annotated[Sampler | Callable[..., Sampler] | str, SAMPLER]
 
 

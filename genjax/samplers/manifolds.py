@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from genjax.core import check_range
 from genjax.latents.distributions import leading
 from genjax.random import stream
-from genjax.vae.samplers import Arrays, Sampler, some_posteriors
+from genjax.samplers.learned import Arrays, Sampler, some_posteriors
 
 
 def manifold(

@@ -12,7 +12,7 @@ from genjax.core import Net, State
 from genjax.latents.distributions import Normal
 from genjax.meshes import implicit
 from genjax.parts import make
-from genjax.vae.samplers import SAMPLER, Arrays, Codes, SamplerLike
+from genjax.samplers.learned import SAMPLER, Arrays, Codes, SamplerLike
 from genjax.vae.uses import sampled
 from genjax.vae.variational import VAE
 
@@ -45,9 +45,9 @@ def with_sampler(
 ) -> tuple[VAE, State]:
     """A model that draws its latents by a fitted sampler in place of the prior.
 
-        codes = codes_of(model, state, key, images)
-        arrays = gmm(components=10).fit(key, codes)
-        model, state = with_sampler(model, state, 'gmm', arrays)
+        codes = samplers.codes_of(model, state, key, images)
+        arrays = samplers.gmm(components=10).fit(key, codes)
+        model, state = samplers.with_sampler(model, state, samplers.gmm, arrays)
         images = model.sample(state, key, 64)
 
     Bounds and likelihoods stay those of the prior.

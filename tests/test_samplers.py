@@ -13,8 +13,8 @@ from genjax.core import Net
 from genjax.latents import flows
 from genjax.latents.distributions import Normal
 from genjax.random import stream
-from genjax.vae import fitted, manifolds
-from genjax.vae.samplers import Codes, gmm, hypersphere, iaf, maf, two_stage, vamp
+from genjax.samplers import fitted, manifolds
+from genjax.samplers.learned import Codes, gmm, hypersphere, iaf, maf, two_stage, vamp
 
 KEY = jax.random.key(0)
 MEAN, TRIL = np.array([1.0, -2.0]), np.array([[1.0, 0.0], [1.5, 0.5]])
