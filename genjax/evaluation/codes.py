@@ -75,10 +75,10 @@ def _check_classes(found: Dataset, num_classes: int, classes: Any, source: Any) 
             f'{source}: expected labels in [0, {num_classes}), which the model takes, got '
             f'{"none" if found.y is None else f"up to {int(found.y.max())}"}'
         )
-    if classes and found.classes and list(found.classes) != list(classes):
+    own = tuple(classes or map(str, range(num_classes)))
+    if found.classes and tuple(found.classes) != own:
         raise RunError(
-            f'{source}: expected the classes of the run, {shown(tuple(classes))}, got '
-            f'{shown(found.classes)}'
+            f'{source}: expected the classes of the run, {shown(own)}, got {shown(found.classes)}'
         )
 
 

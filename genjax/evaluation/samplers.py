@@ -73,7 +73,8 @@ def _place(run: Run, name: str) -> Path:
 def _kept(path: Path, name: str) -> Arrays | None:
     """What was fitted; None of what is not there whole."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        # Opened here, since NumPy leaves a file open that is no whole archive.
+        with open(path, 'rb') as file, np.load(file, allow_pickle=False) as found:
             arrays = dict(found)
     except (OSError, ValueError, zipfile.BadZipFile):
         return None
