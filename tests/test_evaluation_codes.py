@@ -143,7 +143,7 @@ def test_a_walk_changes_one_latent_at_a_time(folder):
     (lambda run, x: codes.walks(run, x, 2, 1, 1.0), 'columns to be an integer >= 2, got 1'),
     (lambda run, x: codes.walks(run, x, 2, 2, 0.0), 'expected reach > 0, got 0.0'),
     (lambda run, x: codes.images_for(run, x.x), r'labels in \[0, 2\), .*got none'),
-    (lambda run, x: codes.images_for(run, {'x': x.x, 'y': x.y + 7}), r'the classes of the run, .* got'),
+    (lambda run, x: codes.images_for(run, {'x': x.x, 'y': x.y + 7}), 'the classes of the run'),
     (lambda run, x: codes.images_for(run, np.zeros((3, 8, 9, 1))), None),
     (lambda run, x: fitted(run, 'vamp'), 'components of 180 training images at most, got 500'),
 ], ids=['columns', 'reach', 'no labels', 'other labels', 'shape', 'components'])  # fmt: skip

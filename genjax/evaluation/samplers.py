@@ -46,6 +46,8 @@ def fitted(run: Run, sampler: str, data: Any = None) -> Run:
         made, name = make(SAMPLER, part), describe(SAMPLER, part)
         arrays = _kept(_place(run, name), name)
         arrays = _fit(run, made, name, data) if arrays is None else arrays
+    except RunError:
+        raise
     except ValueError as error:
         raise RunError(f'sampler: {error}') from error
     model, state = with_sampler(run.model, run.state, made, arrays)
