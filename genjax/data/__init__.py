@@ -12,6 +12,7 @@ from genjax.data.reading import Reading
 from genjax.data.resident import fits, gather, on_device
 from genjax.data.sequences import from_sequence
 from genjax.data.sources import digits, from_idx, load, located
+from genjax.data.sprites import sprites
 from genjax.data.stacked import stacked
 from genjax.data.tfds import from_tfds
 
@@ -44,6 +45,7 @@ __all__ = [
     'place',
     'recognised',
     'split',
+    'sprites',
     'stacked',
     'stream',
     'subset',

@@ -78,6 +78,9 @@ class Dataset(NamedTuple):
       apart: the images that its makers keep apart, for a test; None where they do not.
       left_out: why files were left out, by name.
       older: the fingerprint that genjax 0.1.0 had for them, where it is another.
+      factors: what each image was made of, int32 `[n, f]`, each column numbered from 0; None where
+        it is not known.
+      factor_names: what the columns are called, or None.
     """
 
     x: UInt8[np.ndarray, 'n h w c']
@@ -89,6 +92,8 @@ class Dataset(NamedTuple):
     apart: 'Dataset | None' = None
     left_out: Mapping[str, str] = MappingProxyType({})
     older: str | None = None
+    factors: Int32[np.ndarray, 'n f'] | None = None
+    factor_names: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -141,10 +146,17 @@ def split(
         apart = _together(dataset, order, apart)
 
     def part(rows, role):
-        y = None if dataset.y is None else dataset.y[rows]
-        return Dataset(select(dataset.x, rows), y, f'{dataset.name} ({role})', dataset.classes)
+        y, factors = _some(dataset, rows)
+        x, name = select(dataset.x, rows), f'{dataset.name} ({role})'
+        named = {'factors': factors, 'factor_names': dataset.factor_names}
+        return Dataset(x, y, name, dataset.classes, **named)
 
     return part(order[~apart], 'training'), part(order[apart], 'held out')
+
+
+def _some(dataset: Dataset, rows: Int64[np.ndarray, 'm']) -> list[Int32[np.ndarray, '...'] | None]:
+    """Labels and factors of some rows."""
+    return [None if each is None else each[rows] for each in (dataset.y, dataset.factors)]
 
 
 def _together(
@@ -176,6 +188,8 @@ def marks(images: UInt8[np.ndarray, 'n h w c']) -> UInt64[np.ndarray, 'n']:
 
 def fingerprint(dataset: Dataset) -> str:
     """16 hex digits of the SHA-256 of shapes, dtypes and bytes; the name does not count.
+
+    Neither do factors, which nothing is trained on.
 
     Of images that were converted, it is that of the hashes of their blocks, see `from_folder`.
 
@@ -212,5 +226,5 @@ def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:
     rows = np.arange(dataset.size)
     if n < len(rows):
         rows = np.sort(jax.random.choice(key, len(rows), (n,), replace=False))
-    y = None if dataset.y is None else dataset.y[rows]
-    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None)
+    y, factors = _some(dataset, rows)
+    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, factors=factors, mark=None)

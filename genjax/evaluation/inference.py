@@ -82,6 +82,27 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     return images.reshape(*rows.shape[:2], *images.shape[1:])
 
 
+def codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
+    """The means of q(z | x) of held-out images whose factors are known; None of others, and of a
+    posterior without means that are vectors.
+
+    Args:
+      run: of any model.
+      e: the evidence.
+      q: Gaussian posteriors, where they are such.
+    """
+    if e.held_out.factors is None or not isinstance(run.model, VAE):
+        return None
+    if q is not None:
+        return np.asarray(q.held_out.mean)
+
+    def encode(x, y):
+        mean = getattr(run.model.encode(run.state, x, y), 'mean', None)
+        return mean if np.ndim(mean) == 2 else None
+
+    return in_pieces(encode, e.held_out.x, e.held_out.y)
+
+
 class Likelihoods(NamedTuple):
     """What a VAE says of images, in nats of each.
 
