@@ -161,8 +161,8 @@ def _from_memory(source: Any, size: int | None, reading: Reading) -> Dataset:
     if isinstance(source, dict):
         if 'x' not in source or set(source) - {'x', 'y', 'factors', 'factor_names'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
-        named = {name: array for name, array in source.items() if name != 'x'}
-        return from_arrays(source['x'], **named, value_range=reading.range)
+        others = {name: array for name, array in source.items() if name != 'x'}
+        return from_arrays(source['x'], **others, value_range=reading.range)
     if hasattr(source, 'shape') and (hasattr(source, 'dtype') or not is_sequence(source)):
         return from_arrays(source, value_range=reading.range)
     if is_sequence(source):
