@@ -235,7 +235,7 @@ def test_codes_are_compared_with_factors(drawn):
         means.append(codes(planted, e, q))
     np.testing.assert_allclose(*means, rtol=1e-5)
     assert e.held_out.factors.shape == (384, 3)
-    found = named(of_factors(means[0], e))
+    found = named(of_factors(means[0], e.held_out.factors, e.key))
     assert [*found] == [
         'mig', 'sap', 'dci_disentanglement', 'dci_completeness', 'dci_informativeness',
         'modularity', 'beta_vae', 'factor_vae',
@@ -247,14 +247,11 @@ def test_codes_are_compared_with_factors(drawn):
 def test_factors_that_are_too_few_have_no_figures(drawn, run):
     made, given = drawn
     e = gather(made, given, None, 'pixels', 150, 1, 0)
-    means = codes(made, e, posteriors(made, e))
-    alone = e.held_out._replace(factors=e.held_out.factors * [0, 1, 0])
-    assert [*named(of_factors(means, e._replace(held_out=alone)))] == ['mig', 'sap']
-    still = e.held_out._replace(factors=0 * e.held_out.factors)
-    assert not named(of_factors(means, e._replace(held_out=still)))
-    apart = e.held_out._replace(factors=np.arange(150)[:, None] * [1, 1])
-    assert 'beta_vae' not in named(of_factors(means, e._replace(held_out=apart)))
-    assert not named(of_factors(means[:99], e))
+    means, factors = codes(made, e, posteriors(made, e)), e.held_out.factors
+    assert [*named(of_factors(means, factors * [0, 1, 0], e.key))] == ['mig', 'sap']
+    assert not named(of_factors(means, 0 * factors, e.key))
+    assert 'beta_vae' not in named(of_factors(means, np.arange(150)[:, None] * [1, 1], e.key))
+    assert not named(of_factors(means[:99], factors[:99], e.key))
     plain = gather(run, None, None, 'pixels', 20, 1, 0)
     assert codes(run, plain, None) is None
 

@@ -16,6 +16,7 @@ from genjax.evaluation.findings import findings
 from genjax.evaluation.inference import codes, likelihoods, posteriors
 from genjax.evaluation.sheets import SHEETS, Sheet, sheets
 from genjax.evaluation.vae_figures import of_factors, of_latents, of_likelihoods
+from genjax.random import stream
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.history import told
@@ -93,7 +94,7 @@ def evaluate(
     if q is not None:
         figures += of_latents(q, evidence.key)
     if (means := codes(run, evidence, q)) is not None:
-        figures += of_factors(means, evidence)
+        figures += of_factors(means, evidence.held_out.factors, stream(evidence.key, 'factors'))
     return Evaluation(
         facts={
             'recipe': run.config['recipe'],

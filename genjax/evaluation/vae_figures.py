@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from genjax import metrics
-from genjax.evaluation.evidence import Evidence
 from genjax.evaluation.figures import Figure, with_error
 from genjax.evaluation.inference import SAMPLES, Likelihoods, Posteriors
 from genjax.random import stream
@@ -63,21 +62,22 @@ def of_latents(q: Posteriors, key: Key[Array, '']) -> Iterator[Figure]:
     yield Figure('aggregated_posterior_gap (nats, to N(0, I))', found.gap)
 
 
-def of_factors(codes: Float[np.ndarray, 'n d'], e: Evidence) -> Iterator[Figure]:
-    """How far single codes stand for single factors of the held-out images.
+def of_factors(
+    codes: Float[np.ndarray, 'n d'], factors: Int[np.ndarray, 'n f'], key: Key[Array, '']
+) -> Iterator[Figure]:
+    """How far single codes stand for single factors of images.
 
     Nothing of fewer than 100 images. Factors that have one value in them are left out, and figures
     that tell factors apart where one is left.
 
     Args:
-      codes: of these images.
-      e: the evidence.
+      codes: of held-out images.
+      factors: of these.
+      key: of what is random.
     """
-    factors = np.asarray(e.held_out.factors)
     factors = factors[:, factors.min(axis=0) < factors.max(axis=0)]
     if len(codes) < _ENOUGH or not factors.shape[1]:
         return
-    key = stream(e.key, 'factors')
     yield Figure('mig', metrics.mig(codes, factors))
     yield Figure('sap', metrics.sap(key, codes, factors))
     if factors.shape[1] < 2:
@@ -86,6 +86,6 @@ def of_factors(codes: Float[np.ndarray, 'n d'], e: Evidence) -> Iterator[Figure]
     for name in ('disentanglement', 'completeness', 'informativeness'):
         yield Figure(f'dci_{name}', getattr(found, name))
     yield Figure('modularity', metrics.modularity(codes, factors))
-    if all(np.bincount(column).max() > 1 for column in factors.T):
+    if all(np.unique(column).size < len(column) for column in factors.T):
         yield Figure('beta_vae', metrics.beta_vae_score(key, codes, factors))
         yield Figure('factor_vae', metrics.factor_vae_score(key, codes, factors))
