@@ -2,7 +2,15 @@
 
 from genjax.data.arrays import from_arrays
 from genjax.data.containers import from_npy, from_npz
-from genjax.data.dataset import Dataset, fingerprint, marks, recognised, split, subset
+from genjax.data.dataset import (
+    Dataset,
+    fingerprint,
+    marks,
+    recognised,
+    split,
+    stacked,
+    subset,
+)
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
@@ -13,7 +21,6 @@ from genjax.data.resident import fits, gather, on_device
 from genjax.data.sequences import from_sequence
 from genjax.data.sources import digits, from_idx, load, located
 from genjax.data.sprites import sprites
-from genjax.data.stacked import stacked
 from genjax.data.tfds import from_tfds
 
 __all__ = [
