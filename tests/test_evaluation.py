@@ -253,7 +253,10 @@ def test_factors_that_are_too_few_have_no_figures(drawn, run):
     assert 'beta_vae' not in named(of_factors(means, np.arange(150)[:, None] * [1, 1], e.key))
     assert not named(of_factors(means[:99], factors[:99], e.key))
     plain = gather(run, None, None, 'pixels', 20, 1, 0)
-    assert codes(run, plain, None) is None
+    assert plain.held_out.factors is None
+    without = run.model._replace(encode=lambda state, x, y=None: SimpleNamespace(levels=x))
+    assert codes(run._replace(model=without), plain, None) is None
+    assert codes(run._replace(model=None), plain, None) is None
 
 
 def test_likelihoods_are_those_of_the_model(run):

@@ -93,8 +93,9 @@ def evaluate(
         figures += of_likelihoods(nats)
     if q is not None:
         figures += of_latents(q, evidence.key)
-    if (means := codes(run, evidence, q)) is not None:
-        figures += of_factors(means, evidence.held_out.factors, stream(evidence.key, 'factors'))
+    factors = evidence.held_out.factors
+    if factors is not None and (means := codes(run, evidence, q)) is not None:
+        figures += of_factors(means, factors, stream(evidence.key, 'factors'))
     return Evaluation(
         facts={
             'recipe': run.config['recipe'],

@@ -83,18 +83,17 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
 
 
 def codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
-    """The means of q(z | x) of held-out images whose factors are known; None of others, and of a
-    posterior without means that are vectors.
+    """The means of q(z | x) of the held-out images; None where there are none that are vectors.
 
     Args:
       run: of any model.
       e: the evidence.
       q: Gaussian posteriors, where they are such.
     """
-    if e.held_out.factors is None or not isinstance(run.model, VAE):
-        return None
     if q is not None:
         return np.asarray(q.held_out.mean)
+    if not isinstance(run.model, VAE):
+        return None
 
     def encode(x, y):
         mean = getattr(run.model.encode(run.state, x, y), 'mean', None)
