@@ -200,7 +200,9 @@ def with_factors(dataset: Dataset, factors: Any, names: Any = None) -> Dataset:
     expected = f'{dataset.name}: expected factors as integers [{dataset.size}, f >= 1]'
     found = as_numpy(factors, expected)
     fits = found.ndim == 2 and len(found) == dataset.size and found.shape[1] > 0
-    whole = found.dtype.kind in 'biu' or (found.dtype.kind == 'f' and (found % 1 == 0).all())
+    whole = found.dtype.kind in 'biu' or (
+        found.dtype.kind == 'f' and bool(np.all(np.isfinite(found) & (found == np.rint(found))))
+    )
     if not fits or not whole:
         what = f'{found.dtype} {found.shape}' + (', not all of them whole' if fits else '')
         raise DataError(f'{expected}, got {what}')

@@ -95,7 +95,8 @@ def dci(key: Key[Array, ''], codes: Any, factors: Any, trees: int = 10) -> DCI:
     of two thirds of the rows. A split is that of all codes and thresholds which lowers `n H(v_j)`
     most, and is made where that is more than `k log(n) / 2 + log(n d)`: what it takes to tell the
     shares of the node's k values, the code and the threshold. R_ij is what the splits by the code i
-    have lowered it by, as a share. The other third is predicted by the mean of the trees' shares.
+    have lowered it by, as a share; of two codes that tell the same, the first has all of it. The
+    other third is predicted by the mean of the trees' shares.
 
     Args:
       key: of the rows.

@@ -140,6 +140,10 @@ ARRAYS = {
         arrays(IMAGES, factors=[[0.5]] * 4),
         FACTORS + 'float64 (4, 1), not all of them whole',
     ),
+    'an infinite factor': (
+        arrays(IMAGES, factors=[[np.inf], [0], [np.nan], [1]]),
+        FACTORS + 'float64 (4, 1), not all of them whole',
+    ),
     'factors that stay': (
         arrays(IMAGES, factors=[[3, 1]] * 4),
         'array: expected factors that vary, got one value of each',
