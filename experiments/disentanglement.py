@@ -10,8 +10,8 @@ for one seed); Adam 5e-4 for all but the critic of FactorVAE. Figures are those 
 `genjax evaluate`, of the posteriors' means of the 3,840 other images; `error` is the mean squared
 error of a pixel in [-1, 1]. Each as the mean and standard deviation of the seeds.
 
-A step of one seed takes 15 ms of a core (compilation half a minute), FactorVAE's some ten times as
-much. The trial, on a busy core: `beta_vae` after 800 steps MIG 0.130 +- 0.012, DCI disentanglement
+A step of one seed takes 15 ms of a core, FactorVAE's 170 ms (compilation half a minute or a whole
+one). The trial, on a busy core: `beta_vae` after 800 steps MIG 0.130 +- 0.012, DCI disentanglement
 0.458 +- 0.022, error 0.048 +- 0.001. The whole was not run yet.
 """
 
