@@ -1,7 +1,7 @@
 """Which VAEs find the factors of sprites: figures of disentanglement beside reconstructions.
 
     python -m experiments.disentanglement --steps 50000 --seeds 5
-    python -m experiments.disentanglement --steps 2000 --seeds 2 --minutes 0.5      (a trial)
+    python -m experiments.disentanglement --steps 2000 --seeds 2 --minutes 2      (a trial)
 
 All seeds of a method are trained at once, by `vmap` over keys; each has networks and an order of
 the images of its own. 34,560 of the sprites, batches of 64, ten latents, two hidden layers of 400
