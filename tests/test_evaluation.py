@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,8 +14,8 @@ from genjax.evaluation.evaluation import evaluate, write
 from genjax.evaluation.evidence import gather
 from genjax.evaluation.figures import of_classes, of_labels, of_samples, of_sets
 from genjax.evaluation.findings import findings
-from genjax.evaluation.inference import Likelihoods, posteriors
-from genjax.evaluation.vae_figures import of_latents, of_likelihoods
+from genjax.evaluation.inference import Likelihoods, codes, posteriors
+from genjax.evaluation.vae_figures import of_factors, of_latents, of_likelihoods
 from genjax.random import stream
 from genjax.train import RunError, held_out, load, train
 from genjax.train.run import divided
@@ -198,6 +199,64 @@ def test_each_image_is_encoded_once_and_posteriors_are_gaussian_or_none(run):
     q = posteriors(planted(run, OTHER, encode=encode), evidence)
     assert sum(seen) == len(q.train.mean) + len(q.held_out.mean) == 1820
     assert posteriors(planted(run, OTHER, encode=lambda *_: {'levels': 3}), evidence) is None
+
+
+@pytest.fixture(scope='module')
+def drawn(tmp_path_factory):
+    """A run on sprites of one scale and orientation, and these."""
+    whole = data.sprites()
+    some = np.all(whole.factors[:, 1:3] == [2, 0], axis=1)
+    given = {'x': whole.x[some], 'factors': whole.factors[some], 'factor_names': list('saoxy')}
+    folder = tmp_path_factory.mktemp('drawn') / 'vae'
+    options = {'steps': 1, 'batch_size': 8, 'hidden': (8,), 'latent_dim': 3, 'held_out': 0.5}
+    return train('vae', given, run=folder, **options), given
+
+
+def test_codes_are_compared_with_factors(drawn):
+    """Codes that are the centre and a moment of the shape score high, by any kind of posterior."""
+    made, given = drawn
+
+    def encode(state, x, y=None):
+        ink, place = np.float64(x[..., 0]), np.arange(32) - 15.5
+        area = ink.sum(axis=(1, 2))
+        across, down = (ink.sum(axis=axis) @ place / area for axis in (1, 2))
+        return SimpleNamespace(mean=np.stack([across, area / 1e4, down], axis=1))
+
+    def normal(state, x, y=None):
+        means = np.float32(encode(state, x).mean)
+        return made.model.encode(made.state, x).replace(mean=means, log_var=np.zeros_like(means))
+
+    means = []
+    for kind in encode, normal:
+        planted = made._replace(model=made.model._replace(encode=kind))
+        e = gather(planted, given, None, 'pixels', 0, 1, 0)
+        q = posteriors(planted, e)
+        assert (q is None) == (kind is encode)
+        means.append(codes(planted, e, q))
+    np.testing.assert_allclose(*means, rtol=1e-5)
+    assert e.held_out.factors.shape == (384, 3)
+    found = named(of_factors(means[0], e.held_out.factors, e.key))
+    assert [*found] == [
+        'mig', 'sap', 'dci_disentanglement', 'dci_completeness', 'dci_informativeness',
+        'modularity', 'beta_vae', 'factor_vae',
+    ]  # fmt: skip
+    for name, figure in found.items():
+        assert figure.value > (0.5 if name == 'sap' else 0.8), name
+
+
+def test_factors_that_are_too_few_have_no_figures(drawn, run):
+    made, given = drawn
+    e = gather(made, given, None, 'pixels', 150, 1, 0)
+    means, factors = codes(made, e, posteriors(made, e)), e.held_out.factors
+    assert [*named(of_factors(means, factors * [0, 1, 0], e.key))] == ['mig', 'sap']
+    assert not named(of_factors(means, 0 * factors, e.key))
+    assert 'beta_vae' not in named(of_factors(means, np.arange(150)[:, None] * [1, 1], e.key))
+    assert not named(of_factors(means[:99], factors[:99], e.key))
+    plain = gather(run, None, None, 'pixels', 20, 1, 0)
+    assert plain.held_out.factors is None
+    without = run.model._replace(encode=lambda state, x, y=None: SimpleNamespace(levels=x))
+    assert codes(run._replace(model=without), plain, None) is None
+    assert codes(run._replace(model=None), plain, None) is None
 
 
 def test_likelihoods_are_those_of_the_model(run):

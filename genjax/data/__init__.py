@@ -2,7 +2,15 @@
 
 from genjax.data.arrays import from_arrays
 from genjax.data.containers import from_npy, from_npz
-from genjax.data.dataset import Dataset, fingerprint, marks, recognised, split, subset
+from genjax.data.dataset import (
+    Dataset,
+    fingerprint,
+    marks,
+    recognised,
+    split,
+    stacked,
+    subset,
+)
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
@@ -12,7 +20,7 @@ from genjax.data.reading import Reading
 from genjax.data.resident import fits, gather, on_device
 from genjax.data.sequences import from_sequence
 from genjax.data.sources import digits, from_idx, load, located
-from genjax.data.stacked import stacked
+from genjax.data.sprites import sprites
 from genjax.data.tfds import from_tfds
 
 __all__ = [
@@ -44,6 +52,7 @@ __all__ = [
     'place',
     'recognised',
     'split',
+    'sprites',
     'stacked',
     'stream',
     'subset',

@@ -17,7 +17,12 @@ Labels = tuple[Int32[np.ndarray, 'n'], tuple[str, ...] | None]
 
 
 def from_arrays(
-    x: Any, y: Any = None, name: str = 'array', value_range: tuple[float, float] | None = None
+    x: Any,
+    y: Any = None,
+    name: str = 'array',
+    value_range: tuple[float, float] | None = None,
+    factors: Any = None,
+    factor_names: Any = None,
 ) -> Dataset:
     """A dataset of arrays.
 
@@ -33,6 +38,9 @@ def from_arrays(
         which each was.
       name: where they come from, for messages and people.
       value_range: the values of black and white; None for those of bytes, and -1 and 1 of floats.
+      factors: what each image was made of, integers `[n, f]`; or None. The values of a factor are
+        counted from 0, in their order; one that does not vary is left out.
+      factor_names: what they are called, f texts; None for their numbers.
 
     Raises:
       DataError: another shape, dtype or range.
@@ -45,7 +53,8 @@ def from_arrays(
     found, classes = (None, None) if y is None else labels(y, len(x), name)
     if classes is not None:
         more = (*more, f'{name}: labels are of the classes {shown(classes)}')
-    return Dataset(images, found, name, classes, notes=(*notes, *more))
+    dataset = Dataset(images, found, name, classes, notes=(*notes, *more))
+    return dataset if factors is None else with_factors(dataset, factors, factor_names)
 
 
 def as_numpy(array: Any, expected: str) -> Shaped[np.ndarray, '...']:
@@ -175,6 +184,42 @@ def labels(y: Any, n: int, name: str) -> Labels:
     if len(found) == found[-1] + 1:
         return np.ascontiguousarray(y, np.int32), None
     return numbered.astype(np.int32), tuple(map(str, found.tolist()))
+
+
+def with_factors(dataset: Dataset, factors: Any, names: Any = None) -> Dataset:
+    """A dataset whose images have known factors.
+
+    Args:
+      dataset: any.
+      factors: as `from_arrays` takes them.
+      names: what they are called, or None.
+
+    Raises:
+      DataError: another shape or dtype, or none that varies.
+    """
+    expected = f'{dataset.name}: expected factors as integers [{dataset.size}, f >= 1]'
+    found = as_numpy(factors, expected)
+    fits = found.ndim == 2 and len(found) == dataset.size and found.shape[1] > 0
+    whole = found.dtype.kind in 'biu' or (
+        found.dtype.kind == 'f' and bool(np.all(np.isfinite(found) & (found == np.rint(found))))
+    )
+    if not fits or not whole:
+        what = f'{found.dtype} {found.shape}' + (', not all of them whole' if fits else '')
+        raise DataError(f'{expected}, got {what}')
+    told = [*map(str, range(found.shape[1]) if names is None else np.ravel(names).tolist())]
+    if len(told) != found.shape[1]:
+        raise DataError(f'{dataset.name}: expected {found.shape[1]} names of factors, got {told}')
+    values = [np.unique(column, return_inverse=True)[1] for column in found.T]
+    kept = [i for i, column in enumerate(values) if column.max() > 0]
+    if not kept:
+        raise DataError(f'{dataset.name}: expected factors that vary, got one value of each')
+    still = tuple(told[i] for i in range(len(told)) if i not in kept)
+    note = (f'{dataset.name}: factors that do not vary are left out: {shown(still)}',) * bool(still)
+    return dataset._replace(
+        factors=np.stack([values[i] for i in kept], axis=1).astype(np.int32),
+        factor_names=tuple(told[i] for i in kept),
+        notes=(*dataset.notes, *note),
+    )
 
 
 def _vector(y: Shaped[np.ndarray, '...'], n: int, name: str) -> Shaped[np.ndarray, 'n']:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genjax.data.arrays import from_arrays, labels
+from genjax.data.arrays import from_arrays, labels, with_factors
 from genjax.data.dataset import Dataset
 from genjax.data.errors import DataError
 from genjax.data.files import existing, npz_shapes, read_npz
@@ -18,6 +18,7 @@ _PAIRS = (
     ('x', 'y'), ('x_train', 'y_train'), ('train_images', 'train_labels'), ('images', 'labels'),
     ('X', 'y'), ('data', 'labels'), ('data', 'target'), ('image', 'label'), ('imgs', 'labels'),
 )  # fmt: skip
+_FACTORS = ('factors', 'latents_classes')  # the latter are dSprites'
 _NPZ = 'numpy.savez("images.npz", x=images, y=labels)'
 _H5 = f'with h5py.File(...) as f: {_NPZ} of its arrays f[NAME][:]'
 _TABLE = f'read it with pandas or numpy.loadtxt, reshape the rows to [n, h, w] and {_NPZ}'
@@ -78,7 +79,8 @@ def from_npz(path: str | os.PathLike, reading: Reading | dict[str, Any] = PLAIN)
     """A dataset of a .npz file: of `x` and `y`, of the names of Keras or MedMNIST, or of its one
     array of images.
 
-    A part for tests is its `apart`. Labels that can be no classes are left aside.
+    A part for tests is its `apart`. Labels that can be no classes are left aside. Known factors of
+    the images are `factors` with `factor_names`, or dSprites' `latents_classes`.
 
     Args:
       path: a file as `numpy.savez(path, x=x, y=y)` writes it, arrays as in `from_arrays`.
@@ -90,7 +92,7 @@ def from_npz(path: str | os.PathLike, reading: Reading | dict[str, Any] = PLAIN)
     path, reading = existing(path), checked(reading)
     shapes = npz_shapes(path)
     images, y = _chosen(path, shapes, reading.named)
-    dataset = _part(path, images, y, reading)
+    dataset = _factored(path, shapes, _part(path, images, y, reading))
     for part in ('test', 'val', 'valid'):
         tested = images.replace('train', part)
         if 'train' in images and tested in shapes:
@@ -135,3 +137,16 @@ def _part(path: Path, images: str, y: str | None, reading: Reading) -> Dataset:
     except DataError as error:
         return dataset._replace(notes=(*dataset.notes, f'labels are left aside: {error}'))
     return dataset._replace(y=found, classes=classes)
+
+
+def _factored(path: Path, shapes: Mapping[str, tuple[int, ...]], dataset: Dataset) -> Dataset:
+    """With the factors that the file has, if they can be some."""
+    key = next((name for name in _FACTORS if name in shapes), None)
+    if key is None:
+        return dataset
+    names = ('factor_names',) if 'factor_names' in shapes else ()
+    try:
+        arrays = read_npz(path, (key, *names))
+        return with_factors(dataset, arrays[key], *(arrays[name] for name in names))
+    except DataError as error:
+        return dataset._replace(notes=(*dataset.notes, f'{key} are left aside: {error}'))

@@ -1,4 +1,4 @@
-"""Images and labels in memory or mapped from a file, their split and their fingerprint."""
+"""Images and labels in memory or mapped from a file: split, stacked, known by a fingerprint."""
 
 import hashlib
 import numbers
@@ -79,6 +79,9 @@ class Dataset(NamedTuple):
       left_out: why files were left out, by name.
       older: the fingerprint that genjax 0.1.0 had for them, where it is another.
       files: the name of the file of each image, where each has one.
+      factors: what each image was made of, int32 `[n, f]`, each column numbered from 0; None where
+        it is not known.
+      factor_names: what the columns are called, or None.
     """
 
     x: UInt8[np.ndarray, 'n h w c']
@@ -91,6 +94,8 @@ class Dataset(NamedTuple):
     left_out: Mapping[str, str] = MappingProxyType({})
     older: str | None = None
     files: tuple[str, ...] | None = None
+    factors: Int32[np.ndarray, 'n f'] | None = None
+    factor_names: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -143,10 +148,17 @@ def split(
         apart = _together(dataset, order, apart)
 
     def part(rows, role):
-        y = None if dataset.y is None else dataset.y[rows]
-        return Dataset(select(dataset.x, rows), y, f'{dataset.name} ({role})', dataset.classes)
+        y, factors = _some(dataset, rows)
+        x, name = select(dataset.x, rows), f'{dataset.name} ({role})'
+        named = {'factors': factors, 'factor_names': dataset.factor_names}
+        return Dataset(x, y, name, dataset.classes, **named)
 
     return part(order[~apart], 'training'), part(order[apart], 'held out')
+
+
+def _some(dataset: Dataset, rows: Int64[np.ndarray, 'm']) -> list[Int32[np.ndarray, '...'] | None]:
+    """Labels and factors of some rows."""
+    return [None if each is None else each[rows] for each in (dataset.y, dataset.factors)]
 
 
 def _together(
@@ -178,6 +190,8 @@ def marks(images: UInt8[np.ndarray, 'n h w c']) -> UInt64[np.ndarray, 'n']:
 
 def fingerprint(dataset: Dataset) -> str:
     """16 hex digits of the SHA-256 of shapes, dtypes and bytes; the name does not count.
+
+    Neither do factors, which nothing is trained on.
 
     Of images that were converted, it is that of the hashes of their blocks, see `from_folder`.
 
@@ -214,5 +228,37 @@ def subset(dataset: Dataset, n: int, key: Key[Array, '']) -> Dataset:
     rows = np.arange(dataset.size)
     if n < len(rows):
         rows = np.sort(jax.random.choice(key, len(rows), (n,), replace=False))
-    y = None if dataset.y is None else dataset.y[rows]
-    return dataset._replace(x=dataset.x.take(rows, axis=0), y=y, mark=None, files=None)
+    (y, factors), x = _some(dataset, rows), dataset.x.take(rows, axis=0)
+    return dataset._replace(x=x, y=y, factors=factors, mark=None, files=None)
+
+
+def stacked(dataset: Dataset, n: int, seed: int) -> Dataset:
+    """Images of three channels, each an image of `dataset`, drawn alone and with replacement.
+
+    Of ten classes they are Stacked MNIST, with 1000 modes (Metz et al. 2017,
+    https://arxiv.org/abs/1611.02163). A pure function of the seed: like `split` it takes raw words
+    of a PCG64, whose stream NumPy promises to keep.
+
+    Args:
+      dataset: of one channel; labels, if there are, in [0, 10).
+      n: how many, >= 1; PacGAN and others take 128,000.
+      seed: of the draw, >= 0.
+
+    Returns:
+      uint8 `[n, h, w, 3]`, with the label `100 a + 10 b + c` of channels of the classes a, b and c.
+
+    Raises:
+      DataError: another dataset or number.
+    """
+    if dataset.image_shape[2] != 1 or (dataset.num_classes or 0) > 10:
+        raise DataError(
+            f'{dataset.name}: expected images of one channel and at most 10 classes, got '
+            f'{dataset.image_shape} and {dataset.num_classes}'
+        )
+    whole = all(isinstance(number, numbers.Integral) for number in (n, seed))
+    if not whole or n < 1 or seed < 0:
+        raise DataError(f'expected n >= 1 and a seed >= 0, got {n} and {seed}')
+    rows = (np.random.PCG64(seed).random_raw(3 * n) % dataset.size).reshape(n, 3).astype(np.int64)
+    x = np.concatenate([dataset.x.take(channel, axis=0) for channel in rows.T], axis=3)
+    y = None if dataset.y is None else (dataset.y[rows] @ [100, 10, 1]).astype(np.int32)
+    return Dataset(x, y, f'{dataset.name} (stacked)')

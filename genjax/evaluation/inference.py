@@ -78,6 +78,26 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     return traversals(run, q.mean[0], busiest, _STEPS, _REACH, y)
 
 
+def codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
+    """The means of q(z | x) of the held-out images; None where there are none that are vectors.
+
+    Args:
+      run: of any model.
+      e: the evidence.
+      q: Gaussian posteriors, where they are such.
+    """
+    if q is not None:
+        return np.asarray(q.held_out.mean)
+    if not isinstance(run.model, VAE):
+        return None
+
+    def encode(x, y):
+        mean = getattr(run.model.encode(run.state, x, y), 'mean', None)
+        return mean if np.ndim(mean) == 2 else None
+
+    return in_pieces(encode, e.held_out.x, e.held_out.y)
+
+
 class Likelihoods(NamedTuple):
     """What a VAE says of images, in nats of each.
 

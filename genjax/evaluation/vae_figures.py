@@ -1,16 +1,18 @@
-"""Figures of what a VAE says of images, in nats."""
+"""Figures of what a VAE says of images, in nats, and of what its codes stand for."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Int, Key
 
 from genjax import metrics
 from genjax.evaluation.figures import Figure, with_error
 from genjax.evaluation.inference import SAMPLES, Likelihoods, Posteriors
 from genjax.random import stream
+
+_ENOUGH = 100  # images, from which on figures of factors are computed
 
 # Likelihoods of the levels of pixels. Others have no bits of an image: binary pixels are drawn from
 # it, and a density is not bounded by its levels.
@@ -58,3 +60,32 @@ def of_latents(q: Posteriors, key: Key[Array, '']) -> Iterator[Figure]:
     name = f'mutual_information (nats, at most {math.log(len(q.train.mean)):.3g})'
     yield with_error(name, found.mutual_information, found.standard_error)
     yield Figure('aggregated_posterior_gap (nats, to N(0, I))', found.gap)
+
+
+def of_factors(
+    codes: Float[np.ndarray, 'n d'], factors: Int[np.ndarray, 'n f'], key: Key[Array, '']
+) -> Iterator[Figure]:
+    """How far single codes stand for single factors of images.
+
+    Nothing of fewer than 100 images. Factors that have one value in them are left out, and figures
+    that tell factors apart where one is left.
+
+    Args:
+      codes: of held-out images.
+      factors: of these.
+      key: of what is random.
+    """
+    factors = factors[:, factors.min(axis=0) < factors.max(axis=0)]
+    if len(codes) < _ENOUGH or not factors.shape[1]:
+        return
+    yield Figure('mig', metrics.mig(codes, factors))
+    yield Figure('sap', metrics.sap(key, codes, factors))
+    if factors.shape[1] < 2:
+        return
+    found = metrics.dci(key, codes, factors)
+    for name in ('disentanglement', 'completeness', 'informativeness'):
+        yield Figure(f'dci_{name}', getattr(found, name))
+    yield Figure('modularity', metrics.modularity(codes, factors))
+    if all(np.unique(column).size < len(column) for column in factors.T):
+        yield Figure('beta_vae', metrics.beta_vae_score(key, codes, factors))
+        yield Figure('factor_vae', metrics.factor_vae_score(key, codes, factors))

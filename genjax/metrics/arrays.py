@@ -70,3 +70,29 @@ def check_classes(
         bound = '>= 0' if num_classes is None else f'in [0, {num_classes})'
         raise ValueError(f'expected labels {bound}, got values in [{y.min()}, {y.max()}]')
     return y
+
+
+def codes_and_factors(
+    codes: Any, factors: Any, least: int = 100
+) -> tuple[Float[np.ndarray, 'n d'], Int[np.ndarray, 'n f']]:
+    """Codes in float64, and factors whose values are counted from 0, of as many rows.
+
+    Args:
+      codes: of images `[n, d]`.
+      factors: that these were made of, integers `[n, f]`.
+      least: rows that are needed.
+
+    Raises:
+      ValueError: either is refused, they have different rows, or a factor does not vary.
+    """
+    codes, factors = matrix('codes', codes, least), matrix('factors', factors)
+    if len(codes) != len(factors):
+        raise ValueError(
+            f'expected as many rows of factors as of codes, got {len(factors)} and {len(codes)}'
+        )
+    if not np.issubdtype(factors.dtype, np.integer):
+        raise ValueError(f'expected factors of integers, got {factors.dtype}')
+    values = [np.unique(column, return_inverse=True)[1] for column in factors.T]
+    if still := [j for j, column in enumerate(values) if not column.max()]:
+        raise ValueError(f'expected factors that vary, got one value in the columns {still}')
+    return codes.astype(np.float64), np.stack(values, axis=1)

@@ -83,9 +83,9 @@ def train(
 
     Args:
       recipe: the name of one of genjax's recipes, or a function like them.
-      data: 'digits', 'tfds:NAME' or 'tfds:NAME:SPLIT', a folder of images or a .zip or .tar of
-        one, a .npz or .npy file, an MNIST idx file or a folder of them; in Python also an array, a
-        dict, a sequence of examples or a Dataset.
+      data: 'digits', 'sprites', 'tfds:NAME' or 'tfds:NAME:SPLIT', a folder of images or a .zip or
+        .tar of one, a .npz or .npy file, an MNIST idx file or a folder of them; in Python also an
+        array, a dict, a sequence of examples or a Dataset.
       run: the folder, made if need be.
       steps: in all, those of an earlier training in the folder included.
       epochs: passes over the training images, in place of the steps.

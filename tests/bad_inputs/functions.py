@@ -11,6 +11,8 @@ from genjax.nn.labels import check_labels
 
 SHAPE = {'image_shape': (8, 8, 1), 'num_classes': 10}
 PALE = np.linspace(0, 1, 128, dtype=np.float32).reshape(2, 8, 8, 1)
+CODES = np.linspace(0, 1, 400).reshape(200, 2)
+FACTORS = np.stack([np.arange(200) % 2, np.arange(200) // 50], axis=1)
 NONE = 'expected labels y in [0, 10), got values in '
 UNITS = 'expected float images in [-1, 1], got values in [0, 1], which look like [0, 1]: '
 BYTES = 'expected float images in [-1, 1], got values in [0, 255], which look like [0, 255]: '
@@ -66,6 +68,10 @@ def pale(x):
     }
 
 
+def disentangled(codes=CODES, factors=FACTORS, score=metrics.mig):
+    return lambda: score(codes, factors)
+
+
 EXTRACTOR = metrics.of_function('pixels', lambda x: x)
 FUNCTIONS = {
     **{f'a label 10 in {n}': (f, NONE + '[3, 10]') for n, f in labelled(np.int32([3, 10])).items()},
@@ -109,5 +115,55 @@ FUNCTIONS = {
     'a file of floats in [0, 1]': (
         lambda: images.check_floats(0, 1, 'cats.npz'),
         f'cats.npz: {UNITS}{SAY}',
+    ),
+    'few codes': (
+        disentangled(CODES[:99], FACTORS[:99]),
+        'expected codes [n >= 100, d >= 1], got [99, 2]',
+    ),
+    'a code that is NaN': (
+        disentangled(np.where(CODES == 0, np.nan, CODES)),
+        'expected finite codes, got NaN or infinity in 1 rows of them',
+    ),
+    'factors of other rows': (
+        disentangled(factors=FACTORS[:150]),
+        'expected as many rows of factors as of codes, got 150 and 200',
+    ),
+    'one factor as a vector': (
+        disentangled(factors=FACTORS[:, 0]),
+        'expected factors [n >= 1, d >= 1], got [200]',
+    ),
+    'factors that are no integers': (
+        disentangled(factors=FACTORS * 0.5),
+        'expected factors of integers, got float64',
+    ),
+    'factors that do not vary': (
+        disentangled(factors=FACTORS * [1, 0]),
+        'expected factors that vary, got one value in the columns [1]',
+    ),
+    'one bin': (lambda: metrics.mig(CODES, FACTORS, 1), 'expected bins >= 2, got 1'),
+    **{
+        f'one factor alone, {score.__name__}': (
+            disentangled(factors=FACTORS[:, :1], score=partial(score, *key)),
+            'expected two factors or more to tell apart, got 1',
+        )
+        for score, key in (
+            (metrics.modularity, ()),
+            (metrics.dci, (None,)),
+            (metrics.beta_vae_score, (None,)),
+            (metrics.factor_vae_score, (None,)),
+        )
+    },
+    'no two rows that agree': (
+        lambda: metrics.factor_vae_score(None, CODES, FACTORS + [[0, i] for i in range(200)]),
+        'expected rows that agree in each factor, got 200 different values in the columns [1]',
+    ),
+    'one point': (
+        lambda: metrics.beta_vae_score(None, CODES, FACTORS, 1),
+        'expected points >= 2, got 1',
+    ),
+    'no trees': (lambda: metrics.dci(None, CODES, FACTORS, 0), 'expected trees >= 1, got 0'),
+    'a continuous factor that is not there': (
+        lambda: metrics.sap(None, CODES, FACTORS, (0, 2)),
+        'expected continuous columns below 2, got [2]',
     ),
 }

@@ -15,12 +15,14 @@ import pytest
 from genjax import data
 
 FORMS = (
-    "expected 'digits', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a .npz or .npy "
-    "file, an MNIST idx file, a folder with the MNIST idx files, a dict {'x': images, 'y': "
+    "expected 'digits', 'sprites', 'tfds:NAME', 'hf:FOLDER', a folder, .zip or .tar of images, a "
+    ".npz or .npy file, an MNIST idx file, a folder with the MNIST idx files, a dict {'x': images, "
+    "'y': "
     'labels}, an array, a sequence of examples or a Dataset; '
 )
 SHAPES = 'array: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, got '
 LABELS = 'array: expected a class for each of 4 images, [4] or one-hot, got '
+FACTORS = 'array: expected factors as integers [4, f >= 1], got '
 MANY = ', which has more than one class in a row: choose one column'
 ROWS = '; x.reshape(-1, h, w) makes images of rows'
 FLOATS = 'array: expected float images in [-1, 1], got values in '
@@ -38,8 +40,8 @@ class Elsewhere:
         raise RuntimeError('it is on another device')
 
 
-def arrays(x, y=None):
-    return lambda here: data.from_arrays(x, y)
+def arrays(x, y=None, **others):
+    return lambda here: data.from_arrays(x, y, **others)
 
 
 ARRAYS = {
@@ -130,6 +132,25 @@ ARRAYS = {
     'labels huge': (
         arrays(IMAGES, [0, 1, 2, 2**31]),
         'array: expected labels in [0, 2^31), got values in [0, 2147483648]',
+    ),
+    'factors short': (arrays(IMAGES, factors=[[0], [1]]), FACTORS + 'int64 (2, 1)'),
+    'factors of rank 1': (arrays(IMAGES, factors=[0, 1, 2, 3]), FACTORS + 'int64 (4,)'),
+    'factors of text': (arrays(IMAGES, factors=[['a']] * 4), FACTORS + '<U1 (4, 1), not all...'),
+    'half a factor': (
+        arrays(IMAGES, factors=[[0.5]] * 4),
+        FACTORS + 'float64 (4, 1), not all of them whole',
+    ),
+    'an infinite factor': (
+        arrays(IMAGES, factors=[[np.inf], [0], [np.nan], [1]]),
+        FACTORS + 'float64 (4, 1), not all of them whole',
+    ),
+    'factors that stay': (
+        arrays(IMAGES, factors=[[3, 1]] * 4),
+        'array: expected factors that vary, got one value of each',
+    ),
+    'too few names of factors': (
+        arrays(IMAGES, factors=np.eye(4, dtype=int), factor_names=('x', 'y')),
+        "array: expected 4 names of factors, got ['x', 'y']",
     ),
 }
 
