@@ -146,7 +146,7 @@ def vae(
       bound: what is maximized.
       encoder_bound: what the encoder follows where it is another bound.
       regularizers: added to the loss.
-      critic: a player who tells latents from others.
+      critic: a player who tells latents, or images, from others.
       k: samples of the posterior for each image.
       beta: weight of the KL, or a schedule of it.
       warmup: steps in which the KL's weight grows from 0 to beta.
@@ -195,7 +195,7 @@ def vae(
     trained |= _own(q, p, way, image_shape, latent_dim)
     parts = parts_of(trained, settings, q, p)
     forward = way.forward(parts)
-    judge = judged(maybe(CRITIC, critic), latent_dim, seen_by(forward, settings))
+    judge = judged(maybe(CRITIC, critic), image_shape, latent_dim, seen_by(forward, settings))
     return variational(
         {**trained, **judge.networks},
         parts,

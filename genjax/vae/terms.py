@@ -29,6 +29,7 @@ class Terms(NamedTuple):
       key: the key of this pass.
       state: the state that the pass was made with.
       decode: `z -> images`, the mean of p(x | z) [b, h, w, c] of a latent for each example.
+      x: the images as they were observed [b, h, w, c].
     """
 
     log_px_z: Float[Array, 'k b']
@@ -42,6 +43,7 @@ class Terms(NamedTuple):
     key: Array
     state: State
     decode: Callable[[Array], Array] | None = None
+    x: Float[Array, 'b h w c'] | None = None
 
 
 Forward = Callable[[State, Array, Batch, int, bool], tuple[Terms, State]]
@@ -135,6 +137,7 @@ def compose(parts: Parts) -> Forward:
             state=state,
             # As a pytree, since these terms may leave a jitted function.
             decode=Partial(images[train], state, drawing, y),
+            x=batch['x'],
         )
         return terms, after if not train else parts.remember(after, batch['x'])
 
