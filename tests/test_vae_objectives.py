@@ -123,7 +123,7 @@ def test_an_encoder_may_follow_a_bound_of_its_own():
 def hamiltonian(d=2):
     """The linear-Gaussian model with leapfrog steps, and parameters of these."""
     way = inference.hamiltonian(steps=3, size=0.2, temperature=0.6)
-    net = way.network(d).init(stream(KEY, 'leapfrog'))
+    net = way.network((2, 2, 1), d, None).init(stream(KEY, 'leapfrog'))
     return jax.jit(way.forward(PARTS), static_argnums=(3, 4)), net
 
 

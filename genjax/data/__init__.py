@@ -2,7 +2,7 @@
 
 from genjax.data.arrays import from_arrays
 from genjax.data.containers import from_npy, from_npz
-from genjax.data.dataset import Dataset, fingerprint, marks, recognised, split, subset
+from genjax.data.dataset import Dataset, fingerprint, labelled, marks, recognised, split, subset
 from genjax.data.errors import DataError
 from genjax.data.folder import from_folder
 from genjax.data.inspect import Report, examples, inspect
@@ -37,6 +37,7 @@ __all__ = [
     'indices',
     'indices_from',
     'inspect',
+    'labelled',
     'load',
     'located',
     'marks',

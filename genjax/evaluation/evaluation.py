@@ -13,9 +13,9 @@ from genjax import metrics, plots
 from genjax.evaluation.evidence import gather, paths
 from genjax.evaluation.figures import Figure, of_classes, of_labels, of_paths, of_samples
 from genjax.evaluation.findings import findings
-from genjax.evaluation.inference import likelihoods, posteriors
+from genjax.evaluation.inference import classified, likelihoods, posteriors
 from genjax.evaluation.sheets import SHEETS, Sheet, sheets
-from genjax.evaluation.vae_figures import of_latents, of_likelihoods
+from genjax.evaluation.vae_figures import of_classifier, of_latents, of_likelihoods
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.history import told
@@ -92,6 +92,8 @@ def evaluate(
         figures += of_likelihoods(nats)
     if q is not None:
         figures += of_latents(q, evidence.key)
+    if (right := classified(run, evidence)) is not None:
+        figures += of_classifier(right)
     return Evaluation(
         facts={
             'recipe': run.config['recipe'],

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 from genjax import metrics
 from genjax.evaluation.evidence import Evidence, Images, in_pieces
@@ -80,6 +80,19 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     y = None if e.held_out.y is None else np.repeat(e.held_out.y[:1], len(z))
     images = np.asarray(run.model.decode(run.state, z, y))
     return images.reshape(*rows.shape[:2], *images.shape[1:])
+
+
+def classified(run: Run, e: Evidence) -> Bool[np.ndarray, 'n'] | None:
+    """Of which held-out images the likeliest label by q(y | x) is theirs; None without q(y | x).
+
+    Args:
+      run: of any model.
+      e: the evidence.
+    """
+    if not isinstance(run.model, VAE) or run.model.classify is None:
+        return None
+    said = in_pieces(lambda x: np.asarray(run.model.classify(run.state, x)), e.held_out.x)
+    return np.argmax(said, axis=1) == e.held_out.y
 
 
 class Likelihoods(NamedTuple):

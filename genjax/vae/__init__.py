@@ -11,6 +11,7 @@ from genjax.vae import (
     posteriors,
     priors,
     regularizers,
+    semi_supervised,
 )
 from genjax.vae.bounds import elbo, log_weights, sampled_elbo
 from genjax.vae.family import parts_of, warmed_up
@@ -57,6 +58,7 @@ __all__ = [
     'priors',
     'regularizers',
     'sampled_elbo',
+    'semi_supervised',
     'standard_normal',
     'variational',
     'warmed_up',

@@ -149,10 +149,10 @@ def ms_ssim(weight: ScalarOrSchedule = 100.0) -> Term:
 
 
 def _alike(a: Float[Array, 'n h w c'], b: Float[Array, 'n h w c']) -> Float[Array, 'n']:
-    total = 0.0
-    for weight, m in zip(*similarities(a, b), strict=True):
-        # Each where the other is not taken at the edge: no logarithm of 0.
-        above, below = jnp.maximum(m, _LEAST), jnp.minimum(m, _LEAST)
-        low = math.log(_LEAST) + below / _LEAST - 1
-        total += weight * jnp.where(m > _LEAST, jnp.log(above), low)
-    return jnp.mean(jnp.exp(total), axis=1)
+    weights, means = similarities(a, b)
+    m = jnp.stack(means)
+    # Each where the other is not taken at the edge: no logarithm of 0.
+    above, below = jnp.maximum(m, _LEAST), jnp.minimum(m, _LEAST)
+    logs = jnp.where(m > _LEAST, jnp.log(above), math.log(_LEAST) + below / _LEAST - 1)
+    each = jnp.asarray(weights, m.dtype).reshape(-1, 1, 1) * logs
+    return jnp.mean(jnp.exp(jnp.sum(each, axis=0)), axis=1)

@@ -57,12 +57,14 @@ class Parts(NamedTuple):
       prior: `state -> p(z)`.
       decode: `(state, key, z [n, d], y, train) -> (p(x | z), state)`.
       remember: `(state, x) -> state`, what the prior keeps of the images of a training step.
+      infer: `(state, key, x, train) -> (what the network of the inference says, state)`.
     """
 
     encode: Callable[..., tuple[Any, State]]
     prior: Callable[[State], Any]
     decode: Callable[..., tuple[Any, State]]
     remember: Callable[[State, Array], State] = lambda state, x: state
+    infer: Callable[..., tuple[Any, State]] | None = None
 
 
 def decoded(
