@@ -291,6 +291,42 @@ def test_priors_of_posteriors():
     np.testing.assert_array_equal(queue, np.concatenate([net.stats['images'][2:], seen]))
 
 
+class Laplace:
+    """As NumPyro has it, `dist.Laplace().expand([d]).to_event(1)`."""
+
+    def __init__(self, d):
+        self.batch_shape, self.event_shape = (), (d,)
+
+    def sample(self, key, sample_shape=()):
+        return jax.random.laplace(key, (*sample_shape, *self.event_shape), jnp.float32)
+
+    def log_prob(self, z):
+        return jnp.sum(-jnp.abs(z) - np.float32(np.log(2)), axis=-1)
+
+
+def test_a_distribution_of_another_library_is_a_prior():
+    model = vae.vae((2, 2, 1), hidden=(4,), latent_dim=3, prior=vae.of_distribution(Laplace(3)))
+    state, batch = model.init(stream(KEY, 'foreign')), {'x': np.zeros((4, 2, 2, 1), np.uint8)}
+    z = RNG.normal(size=(2, 4, 3))
+    joint = model.log_joint(state, KEY, batch, np.float32(z))
+    plain = vae.vae((2, 2, 1), hidden=(4,), latent_dim=3)
+    gap = joint - plain.log_joint(state, KEY, batch, np.float32(z))
+    expected = np.sum(stats.laplace.logpdf(z) - stats.norm.logpdf(z), axis=-1)
+    np.testing.assert_allclose(gap, expected, rtol=1e-4, atol=1e-4)
+    state, metrics = model.train_step(state, batch)
+    assert np.isfinite(metrics['vae/elbo'])
+    drawn = model.latents(state, jax.random.split(stream(KEY, 'many'), 4000))
+    assert stats.kstest(np.ravel(drawn), stats.laplace.cdf).pvalue > 1e-3
+    assert model.sample(state, KEY, 2).shape == (2, 2, 2, 1)
+    other = vae.vae((2, 2, 1), hidden=(4,), latent_dim=2, prior=vae.of_distribution(Laplace(3)))
+    with pytest.raises(ValueError, match=re.escape('batch shape () and event shape (2,), got ()')):
+        other.train_step(other.init(KEY), batch)
+    with pytest.raises(ValueError, match='expected a distribution with sample and log_prob, got'):
+        vae.of_distribution(3.0)
+    with pytest.raises(ValueError, match="unknown name 'of_distribution'"):
+        vae.vae((2, 2, 1), prior='of_distribution')
+
+
 POSTERIORS = (
     'full_gaussian',
     'radial',

@@ -26,6 +26,7 @@ from genjax.vae.likelihoods import (
 from genjax.vae.methods import *  # noqa: F403
 from genjax.vae.methods import __all__ as _methods
 from genjax.vae.networks import Pair
+from genjax.vae.priors import of_distribution
 from genjax.vae.terms import Parts, Terms, compose
 from genjax.vae.variational import VAE, Settings, variational
 
@@ -53,6 +54,7 @@ __all__ = [
     'log_weights',
     'networks',
     'normal',
+    'of_distribution',
     'parts_of',
     'posteriors',
     'priors',

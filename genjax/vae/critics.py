@@ -17,6 +17,7 @@ from genjax.nn.mlp import MLPDecoder
 from genjax.optim import OptimizerLike
 from genjax.optim import optimizer as guarded
 from genjax.parts import Kind, ScalarOrSchedule
+from genjax.precision import Precision, mixed_precision
 from genjax.random import stream
 from genjax.vae.terms import Terms
 
@@ -187,7 +188,13 @@ class Judged(NamedTuple):
     players: Mapping[str, Player] = MappingProxyType({})
 
 
-def judged(critic: Critic | None, image_shape: tuple[int, ...], d: int, seen: Seen) -> Judged:
+def judged(
+    critic: Critic | None,
+    image_shape: tuple[int, int, int],
+    d: int,
+    seen: Seen,
+    precision: Precision = 'float32',
+) -> Judged:
     """A critic as a network, terms and a player.
 
     Args:
@@ -195,10 +202,11 @@ def judged(critic: Critic | None, image_shape: tuple[int, ...], d: int, seen: Se
       image_shape: `(height, width, channels)`.
       d: length of z.
       seen: `(state, key, batch) -> Terms`, a pass of the VAE.
+      precision: of the critic in training passes.
     """
     if critic is None:
         return Judged()
-    network = critic.network(image_shape, d)
+    network = mixed_precision(critic.network(image_shape, d), precision)
 
     def judge(state, inputs):
         return network.apply(state.nets['critic'], inputs)[0]

@@ -176,7 +176,7 @@ def vae(
     image_shape = shape_of_images(image_shape)
     pixels, way = make(LIKELIHOOD, likelihood), make(INFERENCE, inference)
     q, p = make(POSTERIOR, posterior), maybe(PRIOR, prior)
-    own = _own(q, p, way, (image_shape, latent_dim, num_classes))
+    own = _own(q, p, way, (image_shape, latent_dim, num_classes), precision)
     settings = Settings(
         image_shape,
         latent_dim,
@@ -200,7 +200,8 @@ def vae(
     trained |= own
     parts = parts_of(trained, settings, q, p)
     forward = way.forward(parts)
-    judge = judged(maybe(CRITIC, critic), image_shape, latent_dim, seen_by(forward, settings))
+    seen = seen_by(forward, settings)
+    judge = judged(maybe(CRITIC, critic), image_shape, latent_dim, seen, precision)
     return variational(
         {**trained, **judge.networks},
         parts,
@@ -220,6 +221,7 @@ def _own(
     prior: Prior | None,
     way: Inference,
     given: tuple[ImageShape, int, int | None],
+    precision: Precision,
 ) -> dict[str, Network]:
     """What posterior, prior and inference have of networks, if they fit."""
     shape, d, num_classes = given
@@ -234,7 +236,7 @@ def _own(
         raise ValueError('expected num_classes, the number of labels, for this inference, got None')
     own = {'posterior': posterior.network(d)} if posterior.network else {}
     if way.network:
-        own['inference'] = way.network(*given)
+        own['inference'] = mixed_precision(way.network(*given), precision)
     if prior and prior.network:
         own['prior'] = prior.network(shape, d)
     return own

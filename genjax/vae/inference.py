@@ -15,7 +15,6 @@ from genjax.parts import Kind
 from genjax.random import stream
 from genjax.vae.terms import Forward, Parts, compose, decoded
 
-
 ImageShape = tuple[int, int, int]
 
 

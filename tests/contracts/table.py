@@ -226,7 +226,7 @@ ROWS = [
     _vae_row(
         vae.m2,
         _with('inference'),
-        batch=batch(classes=2),
+        batch=batch() | {'y': np.int32([0, 1, 0, 1, -1, -1, 0, -1])},
         num_classes=2,
         inference='semi_supervised:hidden=(8,)',
         full=True,
@@ -246,8 +246,6 @@ ROWS = [
         width=4,
         optimizer='adam',
         critic='discriminator:weight=0.1,width=4',
-        full=True,
-        runs=True,
     ),
     _vae_row(vae.vamp_vae, _with('prior'), prior='vamp:components=8'),
     _vae_row(vae.wae_mmd),
