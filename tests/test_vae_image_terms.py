@@ -76,9 +76,7 @@ def test_images_with_nothing_in_common_have_a_gradient_too():
 def test_images_smaller_than_the_window_are_refused():
     model = vae.msssim_vae((8, 12, 1), hidden=(4,), latent_dim=2)
     state = model.init(stream(KEY, 'small'))
-    with pytest.raises(
-        ValueError, match=r'expected images of 11 pixels or more .* got 8x12'
-    ):
+    with pytest.raises(ValueError, match=r'expected images of 11 pixels or more .* got 8x12'):
         model.train_step(state, {'x': np.zeros((2, 8, 12, 1), np.uint8)})
 
 

@@ -11,6 +11,7 @@ from genjax.vae import (
     posteriors,
     priors,
     regularizers,
+    riemannian,
     semi_supervised,
 )
 from genjax.vae.bounds import elbo, log_weights, sampled_elbo
@@ -59,6 +60,7 @@ __all__ = [
     'posteriors',
     'priors',
     'regularizers',
+    'riemannian',
     'sampled_elbo',
     'semi_supervised',
     'standard_normal',

@@ -38,7 +38,7 @@ class Inference(NamedTuple):
     is_flat: bool = False
 
 
-_MODULES = (__name__, 'genjax.vae.semi_supervised')
+_MODULES = (__name__, 'genjax.vae.semi_supervised', 'genjax.vae.riemannian')
 INFERENCE = Kind('a way of inference', _MODULES, (Inference,))
 InferenceLike = Annotated[Inference | Callable[..., Inference] | str, INFERENCE]
 

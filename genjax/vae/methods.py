@@ -11,7 +11,7 @@ __all__ = [
     'aae', 'ae', 'beta_tc_vae', 'beta_vae', 'ciwae', 'conv_vae', 'cvae', 'dip_vae',
     'disentangled_beta_vae', 'exemplar_vae', 'factor_vae', 'hvae', 'hyperspherical_vae', 'iaf_vae',
     'info_vae', 'iwae', 'm2', 'miwae', 'msssim_vae', 'nf_vae', 'piwae', 'poincare_vae', 'rae_gp',
-    'rae_l2', 'vae', 'vae_gan', 'vamp_vae', 'wae_mmd',
+    'rae_l2', 'rhvae', 'vae', 'vae_gan', 'vamp_vae', 'wae_mmd',
 ]  # fmt: skip
 
 _WIDE = 'mlp:hidden=(1200, 1200)'
@@ -52,13 +52,9 @@ def iwae():
 
 
 @preset(
-    vae,
-    networks='mlp:hidden=(500,),activation=softplus',
-    latent_dim=50,
-    inference='semi_supervised',
-    num_classes=10,
-    learning_rate=3e-4,
-)
+    vae, networks='mlp:hidden=(500,),activation=softplus', latent_dim=50, num_classes=10,
+    inference='semi_supervised', learning_rate=3e-4,
+)  # fmt: skip
 def m2():
     """M2, Kingma et al. 2014 (https://arxiv.org/abs/1406.5298): classes of images of which few have
     labels; the others have y = -1.
@@ -160,15 +156,9 @@ def msssim_vae():
 
 
 @preset(
-    vae,
-    networks='conv',
-    latent_dim=128,
-    likelihood='grey_bernoulli',
-    bound='divergence',
-    critic='discriminator',
-    optimizer='rmsprop',
-    learning_rate=3e-4,
-)
+    vae, networks='conv', latent_dim=128, likelihood='grey_bernoulli', bound='divergence',
+    critic='discriminator', optimizer='rmsprop', learning_rate=3e-4,
+)  # fmt: skip
 def vae_gan():
     """VAE-GAN, Larsen et al. 2016 (https://arxiv.org/abs/1512.09300): sharp images, and
     reconstructions by the features of a discriminator.
@@ -264,16 +254,21 @@ def iaf_vae():
 
 
 @preset(
-    vae,
-    networks='mlp:hidden=(300,),activation=softplus',
-    latent_dim=64,
-    inference='hamiltonian',
-    optimizer='adamax',
-    learning_rate=5e-4,
-)
+    vae, networks='mlp:hidden=(300,),activation=softplus', latent_dim=64, inference='hamiltonian',
+    optimizer='adamax', learning_rate=5e-4,
+)  # fmt: skip
 def hvae():
     """Hamiltonian VAE, Caterini et al. 2018 (https://arxiv.org/abs/1805.11328): posteriors that go
     on along the gradient of the likelihood, for a pass back through the decoder a step.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, latent_dim=2, inference='riemannian')
+def rhvae():
+    """Riemannian Hamiltonian VAE, Chadebec et al. 2020 (https://arxiv.org/abs/2010.11518): the same
+    in a space whose metric is learned, for few images and few latents.
 
     Reached: nothing yet, by nothing.
     """

@@ -240,6 +240,12 @@ ROWS = [
     _vae_row(vae.rae_gp),
     _vae_row(vae.rae_l2),
     _vae_row(
+        vae.rhvae,
+        _with('inference'),
+        ('inference',),
+        inference='riemannian:steps=2,images=8,hidden=(8,)',
+    ),
+    _vae_row(
         vae.vae_gan,
         _JUDGED,
         hidden=None,
