@@ -19,8 +19,10 @@ RNG = np.random.default_rng(13)
 
 
 def a_metric(n=4, d=2):
-    factors = np.tril(RNG.normal(size=(n, d, d))) + 1.5 * np.eye(d)
-    return riemannian.Metric(jnp.float32(RNG.normal(size=(n, d))), jnp.float32(factors), 1.3, 0.2)
+    random = np.random.default_rng(13)
+    factors = np.tril(random.normal(size=(n, d, d))) + 1.5 * np.eye(d)
+    centroids = random.normal(size=(n, d))
+    return riemannian.Metric(jnp.float32(centroids), jnp.float32(factors), 1.3, 0.2)
 
 
 def test_the_inverse_metric_is_the_sum_over_centroids():

@@ -196,8 +196,7 @@ def vae(
     given = image_shape, latent_dim, num_classes, outputs, q.spread(latent_dim)
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
     pair = make(NETWORKS, networks, *given, **chosen)
-    trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
-    trained |= own
+    trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()} | own
     parts = parts_of(trained, settings, q, p)
     forward = way.forward(parts)
     seen = seen_by(forward, settings)

@@ -142,8 +142,7 @@ def joint(parts: Parts, settings: Any) -> dict[str, Callable]:
 
 
 def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
-    """`encode`, `decode`, `sample` and, of another prior than N(0, I), `latents` of a `VAE`; where
-    there is q(y | x), `classify`.
+    """`encode`, `decode`, `sample` and, of another prior than N(0, I), `latents` of a `VAE`.
 
     Args:
       parts: of the model.
@@ -184,12 +183,25 @@ def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
             return decode(state, parts.prior(averaged(state)).sample(drawing, n), y)
         return decode(state, latents(state, jax.random.split(drawing, n)), y)
 
+    own = {} if settings.has_normal_prior else {'latents': latents}
+    return {'encode': encode, 'decode': decode, 'sample': sample, **own}
+
+
+def classification(parts: Parts, settings: Any) -> dict[str, Callable]:
+    """`classify` of a `VAE` that has q(y | x), of others nothing.
+
+    Args:
+      parts: of the model.
+      settings: of the model.
+    """
+    infer = parts.infer
+    if not settings.classifies or infer is None:
+        return {}
+
     @jax.jit
     @implicit
     def classify(state, x):
         x = scale(x, settings.image_shape)
-        return jax.nn.log_softmax(parts.infer(averaged(state), unused(), x, False)[0])
+        return jax.nn.log_softmax(infer(averaged(state), jax.random.key(0), x, False)[0])
 
-    own = {} if settings.has_normal_prior else {'latents': latents}
-    own |= {'classify': classify} if settings.classifies else {}
-    return {'encode': encode, 'decode': decode, 'sample': sample, **own}
+    return {'classify': classify}

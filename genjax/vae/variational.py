@@ -30,7 +30,14 @@ from genjax.vae.bounds import Bound, dreg, elbo
 from genjax.vae.importance import Estimate
 from genjax.vae.likelihoods import Likelihood
 from genjax.vae.terms import Forward, Parts
-from genjax.vae.uses import bounds_of, evaluations, generation, joint, observed
+from genjax.vae.uses import (
+    bounds_of,
+    classification,
+    evaluations,
+    generation,
+    joint,
+    observed,
+)
 
 # The networks that make q(z | x).
 _INFERENCE = ('encoder', 'posterior', 'inference')
@@ -177,6 +184,7 @@ def variational(
     )
     batches = {'train_step': built.train_step, **evaluations(forward, settings)}
     others = joint(parts, settings) | generation(parts, settings)
+    others |= classification(parts, settings)
     return VAE(
         built.init,
         **looked_at(batches, settings.num_classes, settings.classifies),
