@@ -318,7 +318,7 @@ def test_a_distribution_of_another_library_is_a_prior():
     drawn = model.latents(state, jax.random.split(stream(KEY, 'many'), 4000))
     assert stats.kstest(np.ravel(drawn), stats.laplace.cdf).pvalue > 1e-3
     assert model.sample(state, KEY, 2).shape == (2, 2, 2, 1)
-    other = vae.vae((2, 2, 1), hidden=(4,), latent_dim=2, prior=vae.of_distribution(Laplace(3)))
+    other = vae.vae((2, 2, 1), hidden=(4,), latent_dim=2, prior=Laplace(3))
     with pytest.raises(ValueError, match=re.escape('batch shape () and event shape (2,), got ()')):
         other.train_step(other.init(KEY), batch)
     with pytest.raises(ValueError, match='expected a distribution with sample and log_prob, got'):

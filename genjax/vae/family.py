@@ -20,7 +20,7 @@ from genjax.vae.inference import INFERENCE, ImageShape, Inference, InferenceLike
 from genjax.vae.likelihoods import LIKELIHOOD, LikelihoodLike
 from genjax.vae.networks import NETWORKS, Activation, NetworksLike
 from genjax.vae.posteriors import POSTERIOR, Posterior, PosteriorLike, gaussian
-from genjax.vae.priors import PRIOR, Prior, PriorLike
+from genjax.vae.priors import PRIOR, Prior, PriorLike, brought
 from genjax.vae.regularizers import REGULARIZER, RegularizerLike
 from genjax.vae.terms import Parts
 from genjax.vae.uses import seen_by
@@ -175,7 +175,7 @@ def vae(
     """
     image_shape = shape_of_images(image_shape)
     pixels, way = make(LIKELIHOOD, likelihood), make(INFERENCE, inference)
-    q, p = make(POSTERIOR, posterior), maybe(PRIOR, prior)
+    q, p = make(POSTERIOR, posterior), maybe(PRIOR, brought(prior))
     own = _own(q, p, way, (image_shape, latent_dim, num_classes), precision)
     settings = Settings(
         image_shape,

@@ -136,7 +136,7 @@ class _Foreign:
 # As a text the annotation keeps it from the command, which cannot name an object.
 def of_distribution(distribution: Any) -> 'Prior':
     """A distribution over latents of another library, say of NumPyro:
-    `vae(prior=of_distribution(dist.StudentT(5.0).expand([20]).to_event(1)))`.
+    `vae(prior=dist.StudentT(5.0).expand([20]).to_event(1))` is one.
 
     The KL is by samples. The command knows no such prior, nor do the folders of runs.
 
@@ -163,6 +163,15 @@ def of_distribution(distribution: Any) -> 'Prior':
         return foreign
 
     return Prior(prior, is_flat=True)
+
+
+def brought(prior: Any) -> Any:
+    """A distribution of another library as the prior that it makes; all else as it is.
+
+    Args:
+      prior: what the option of that name takes.
+    """
+    return of_distribution(prior) if hasattr(prior, 'log_prob') else prior
 
 
 def _whole(d: int) -> dict[str, tuple[int, ...]]:
