@@ -20,6 +20,9 @@ from genjax.vae.terms import Forward, Parts, compose, decoded
 
 # Of the fixed points that implicit steps are: each takes the error down by the size of a step.
 _ITERATIONS = 3
+# Of the entries of L: steps through a metric that is steeper than their size allows run away, and
+# a network that is rewarded for long ways would go there.
+_STEEPEST = 2.0
 
 
 class Metric(NamedTuple):
@@ -63,7 +66,7 @@ def riemannian(
 
     Riemannian Hamiltonian VAE, Chadebec et al. 2020 (https://arxiv.org/abs/2010.11518): G^-1 is
     large near the means c_i of the posteriors of images, the last that were trained on, by factors
-    L_i that a network makes of these; they take all training images. The momentum begins in N(0,
+    L_i that a network makes of these, here of bounded entries; they take all training images. The momentum begins in N(0,
     G(z) / start), is cooled to N(0, G(z)), and with its place moves along
     `H = -log p(x, z) + log |G(z)| / 2 + momentum' G^-1(z) momentum / 2`. The implicit steps are
     iterated three times: the maps keep the volume, and the bound is one, as far as these go.
@@ -122,8 +125,9 @@ def _metric(
     (first, below), _ = parts.infer(state, stream(key, 'factors'), kept, train)
     n, d = first.shape
     rows, columns = jnp.tril_indices(d, -1)
+    below = bounded(below, -_STEEPEST, _STEEPEST)
     lower = jnp.zeros((n, d, d), first.dtype).at[:, rows, columns].set(below)
-    diagonal = jnp.exp(bounded(first, -10.0, 10.0))
+    diagonal = jnp.exp(bounded(first, -5.0, math.log(_STEEPEST)))
     unit = jnp.eye(d, dtype=first.dtype)[None]
     return Metric(q.mean, lower + unit * diagonal[..., None], temperature, least)
 
