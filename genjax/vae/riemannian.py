@@ -65,11 +65,12 @@ def riemannian(
     """A sample of the posterior, and from there leapfrog steps of a metric that is learned.
 
     Riemannian Hamiltonian VAE, Chadebec et al. 2020 (https://arxiv.org/abs/2010.11518): G^-1 is
-    large near the means c_i of the posteriors of images, the last that were trained on, by factors
-    L_i that a network makes of these, here of bounded entries; they take all training images. The momentum begins in N(0,
-    G(z) / start), is cooled to N(0, G(z)), and with its place moves along
-    `H = -log p(x, z) + log |G(z)| / 2 + momentum' G^-1(z) momentum / 2`. The implicit steps are
-    iterated three times: the maps keep the volume, and the bound is one, as far as these go.
+    large near the means c_i of the posteriors of images, by factors L_i that a network makes of
+    these. Here they are the last images that were trained on, in place of all, and L_i has bounded
+    entries. The momentum begins in N(0, G(z) / start), is cooled to N(0, G(z)), and with its place
+    moves along `H = -log p(x, z) + log |G(z)| / 2 + momentum' G^-1(z) momentum / 2`. The implicit
+    steps are iterated three times: the maps keep the volume, and the bound is one, as far as these
+    go.
 
     Args:
       steps: of the leapfrog.
