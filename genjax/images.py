@@ -107,7 +107,7 @@ def checked(x: Any, value_range: ValueRange | None = None) -> Any:
     return to_unit(x, value_range) if value_range else x
 
 
-def check_batch(batch: Any, num_classes: int | None) -> None:
+def check_batch(batch: Any, num_classes: int | None, missing: bool = False) -> None:
     """Refuses labels and float images of a wrong range in host memory; a device is not waited for.
 
     Images that are not finite are for the update to leave out.
@@ -115,11 +115,12 @@ def check_batch(batch: Any, num_classes: int | None) -> None:
     Args:
       batch: `'x'` and `'y'`, or neither.
       num_classes: of the model; None if it takes no labels.
+      missing: whether labels may be -1, not known.
 
     Raises:
       ValueError: they are refused.
     """
-    check_at_hand(batch.get('y'), num_classes)
+    check_at_hand(batch.get('y'), num_classes, missing)
     x = batch.get('x')
     if isinstance(x, np.ndarray) and x.size and jnp.issubdtype(x.dtype, jnp.floating):
         low, high = float(x.min()), float(x.max())
@@ -127,17 +128,20 @@ def check_batch(batch: Any, num_classes: int | None) -> None:
             check_floats(low, high, ways=_MAP)
 
 
-def looked_at(functions: Mapping[str, Callable], num_classes: int | None) -> dict[str, Callable]:
+def looked_at(
+    functions: Mapping[str, Callable], num_classes: int | None, missing: bool = False
+) -> dict[str, Callable]:
     """The functions of a model, which check what they are given in host memory before all else.
 
     Args:
       functions: by name; their arguments are called `x` and `y`, or have these in a `batch`.
       num_classes: of the model; None if it takes no labels.
+      missing: whether labels may be -1, not known.
     """
-    return {name: _looking(function, num_classes) for name, function in functions.items()}
+    return {name: _looking(function, num_classes, missing) for name, function in functions.items()}
 
 
-def _looking(function: Callable, num_classes: int | None) -> Callable:
+def _looking(function: Callable, num_classes: int | None, missing: bool) -> Callable:
     names = list(inspect.signature(function).parameters)
 
     @functools.wraps(function)
@@ -145,7 +149,7 @@ def _looking(function: Callable, num_classes: int | None) -> Callable:
         given = dict(zip(names, args, strict=False)) | kwargs
         batch = given.get('batch', given)
         if isinstance(batch, dict):
-            check_batch(batch, num_classes)
+            check_batch(batch, num_classes, missing)
         return function(*args, **kwargs)
 
     # What a jitted function can do beside being called.
@@ -175,7 +179,7 @@ def scale(x: Array, image_shape: tuple[int, int, int]) -> Float[Array, 'b h w c'
 
 
 def prepare(
-    image_shape: tuple[int, int, int], num_classes: int | None = None
+    image_shape: tuple[int, int, int], num_classes: int | None = None, missing: bool = False
 ) -> Callable[[Batch], Batch]:
     """A function that checks and scales a batch.
 
@@ -184,6 +188,7 @@ def prepare(
     Args:
       image_shape: `(height, width, channels)`.
       num_classes: how many labels the model knows, None for a model without labels.
+      missing: whether labels may be -1, not known.
 
     Raises:
       ValueError: `num_classes` < 1.
@@ -198,6 +203,6 @@ def prepare(
         x = scale(batch['x'], image_shape)
         if num_classes is None:
             return {'x': x}
-        return {'x': x, 'y': check_labels(batch.get('y'), len(x), num_classes)}
+        return {'x': x, 'y': check_labels(batch.get('y'), len(x), num_classes, missing)}
 
     return apply

@@ -14,7 +14,7 @@ import genjax
 ROOT = Path(genjax.__file__).parent
 # From the bottom up: a room may import those before it, and itself.
 ORDER = [
-    {'locks', 'machine', 'meshes', 'parts', 'process', 'random'},
+    {'locks', 'machine', 'meshes', 'parts', 'process', 'random', 'similarity'},
     {'parallel'},
     {'core'},
     {'nn', 'precision'},

@@ -123,7 +123,7 @@ def test_an_encoder_may_follow_a_bound_of_its_own():
 def hamiltonian(d=2):
     """The linear-Gaussian model with leapfrog steps, and parameters of these."""
     way = inference.hamiltonian(steps=3, size=0.2, temperature=0.6)
-    net = way.network(d).init(stream(KEY, 'leapfrog'))
+    net = way.network((2, 2, 1), d, None).init(stream(KEY, 'leapfrog'))
     return jax.jit(way.forward(PARTS), static_argnums=(3, 4)), net
 
 
@@ -289,6 +289,42 @@ def test_priors_of_posteriors():
     seen = np.float32(np.arange(8).reshape(2, 2, 2, 1))
     queue = prior.remember(net, seen).stats['images']
     np.testing.assert_array_equal(queue, np.concatenate([net.stats['images'][2:], seen]))
+
+
+class Laplace:
+    """As NumPyro has it, `dist.Laplace().expand([d]).to_event(1)`."""
+
+    def __init__(self, d):
+        self.batch_shape, self.event_shape = (), (d,)
+
+    def sample(self, key, sample_shape=()):
+        return jax.random.laplace(key, (*sample_shape, *self.event_shape), jnp.float32)
+
+    def log_prob(self, z):
+        return jnp.sum(-jnp.abs(z) - np.float32(np.log(2)), axis=-1)
+
+
+def test_a_distribution_of_another_library_is_a_prior():
+    model = vae.vae((2, 2, 1), hidden=(4,), latent_dim=3, prior=vae.of_distribution(Laplace(3)))
+    state, batch = model.init(stream(KEY, 'foreign')), {'x': np.zeros((4, 2, 2, 1), np.uint8)}
+    z = RNG.normal(size=(2, 4, 3))
+    joint = model.log_joint(state, KEY, batch, np.float32(z))
+    plain = vae.vae((2, 2, 1), hidden=(4,), latent_dim=3)
+    gap = joint - plain.log_joint(state, KEY, batch, np.float32(z))
+    expected = np.sum(stats.laplace.logpdf(z) - stats.norm.logpdf(z), axis=-1)
+    np.testing.assert_allclose(gap, expected, rtol=1e-4, atol=1e-4)
+    state, metrics = model.train_step(state, batch)
+    assert np.isfinite(metrics['vae/elbo'])
+    drawn = model.latents(state, jax.random.split(stream(KEY, 'many'), 4000))
+    assert stats.kstest(np.ravel(drawn), stats.laplace.cdf).pvalue > 1e-3
+    assert model.sample(state, KEY, 2).shape == (2, 2, 2, 1)
+    other = vae.vae((2, 2, 1), hidden=(4,), latent_dim=2, prior=Laplace(3))
+    with pytest.raises(ValueError, match=re.escape('batch shape () and event shape (2,), got ()')):
+        other.train_step(other.init(KEY), batch)
+    with pytest.raises(ValueError, match='expected a distribution with sample and log_prob, got'):
+        vae.of_distribution(3.0)
+    with pytest.raises(ValueError, match="unknown name 'of_distribution'"):
+        vae.vae((2, 2, 1), prior='of_distribution')
 
 
 POSTERIORS = (

@@ -160,7 +160,7 @@ def test_below_its_free_bits_the_kl_has_no_gradient_and_its_metric_no_floor(floo
         ),
         (
             {'bound': vae.iwae},
-            'expected a bound: one of beta_tc, capacity, ciwae, dreg, elbo, iwae, miwae, ',
+            'expected a bound: one of beta_tc, capacity, ciwae, divergence, dreg, elbo, iwae, ',
         ),
     ],
 )

@@ -5,6 +5,7 @@ from genjax.data.containers import from_npy, from_npz
 from genjax.data.dataset import (
     Dataset,
     fingerprint,
+    labelled,
     marks,
     recognised,
     split,
@@ -45,6 +46,7 @@ __all__ = [
     'indices',
     'indices_from',
     'inspect',
+    'labelled',
     'load',
     'located',
     'marks',

@@ -35,7 +35,7 @@ def from_arrays(
       x: images `[n, h, w]`, `[n, h, w, c]` or `[n, c, h, w]`, n >= 1, c = 1 or 3.
       y: a class for each, `[n]` or `[n, 1]`: integers >= 0, also as floats, booleans, or text; or
         one-hot `[n, k]`; or None. Numbers that leave some out are counted anew: `classes` says
-        which each was.
+        which each was. -1 is a class that is not known.
       name: where they come from, for messages and people.
       value_range: the values of black and white; None for those of bytes, and -1 and 1 of floats.
       factors: what each image was made of, integers `[n, f]`; or None. The values of a factor are
@@ -53,6 +53,8 @@ def from_arrays(
     found, classes = (None, None) if y is None else labels(y, len(x), name)
     if classes is not None:
         more = (*more, f'{name}: labels are of the classes {shown(classes)}')
+    if found is not None and found.min() < 0:
+        more = (*more, f'{name}: {np.sum(found < 0)} of {len(found)} images have no label, -1')
     dataset = Dataset(images, found, name, classes, notes=(*notes, *more))
     return dataset if factors is None else with_factors(dataset, factors, factor_names)
 
@@ -165,7 +167,8 @@ def labels(y: Any, n: int, name: str) -> Labels:
       name: where they come from, for the message.
 
     Returns:
-      The labels, and what each was where that is not its number, else None.
+      The labels, -1 where one is not known, and what each was where that is not its number, else
+      None.
 
     Raises:
       DataError: another shape, dtype or range.
@@ -176,14 +179,17 @@ def labels(y: Any, n: int, name: str) -> Labels:
         classes = sorted(set(texts.tolist()), key=natural)
         numbers = {text: number for number, text in enumerate(classes)}
         return np.array([numbers[text] for text in texts.tolist()], np.int32), tuple(classes)
-    if y.min() < 0 or y.max() > np.iinfo(np.int32).max:
+    if y.min() < -1 or not 0 <= y.max() <= np.iinfo(np.int32).max:
         raise DataError(
-            f'{name}: expected labels in [0, 2^31), got values in [{y.min()}, {y.max()}]'
+            f'{name}: expected labels in [0, 2^31), or -1 of some that are not known, got values '
+            f'in [{y.min()}, {y.max()}]'
         )
-    found, numbered = np.unique(y, return_inverse=True)
+    y, known = y.astype(np.int32), y >= 0
+    found, numbered = np.unique(y[known], return_inverse=True)
     if len(found) == found[-1] + 1:
-        return np.ascontiguousarray(y, np.int32), None
-    return numbered.astype(np.int32), tuple(map(str, found.tolist()))
+        return y, None
+    y[known] = numbered
+    return y, tuple(map(str, found.tolist()))
 
 
 def with_factors(dataset: Dataset, factors: Any, names: Any = None) -> Dataset:

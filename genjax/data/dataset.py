@@ -70,7 +70,7 @@ class Dataset(NamedTuple):
     Args:
       x: images, uint8 `[n, h, w, c]` with 1 or 3 channels; an array in memory or mapped from a
         file, or `Rows` of one.
-      y: labels >= 0, int32 `[n]`, or None.
+      y: labels >= 0, int32 `[n]`, -1 of images whose label is not known; or None.
       name: where they come from, for people to read.
       classes: what each label means, or None.
       mark: the fingerprint, where it is known without a look at every byte of `x`; else None.
@@ -174,6 +174,20 @@ def _together(
         for label in np.setdiff1d(y[kept], y[~kept]):
             kept[np.flatnonzero(kept & (y == label))[0]] = False
     return kept if kept.any() else apart
+
+
+def labelled(dataset: Dataset) -> Dataset:
+    """The examples whose label is known; all of what has no labels.
+
+    Args:
+      dataset: any.
+    """
+    if dataset.y is None or dataset.y.min(initial=0) >= 0:
+        return dataset
+    rows = np.flatnonzero(dataset.y >= 0)
+    y, factors = _some(dataset, rows)
+    x = select(dataset.x, rows)
+    return dataset._replace(x=x, y=y, factors=factors, mark=None, files=None)
 
 
 def marks(images: UInt8[np.ndarray, 'n h w c']) -> UInt64[np.ndarray, 'n']:

@@ -144,7 +144,7 @@ def _both(found: UInt64[np.ndarray, 'n']) -> int:
 def _counts(dataset: Dataset) -> dict[str, int] | None:
     if dataset.y is None:
         return None
-    counts = np.bincount(dataset.y, minlength=len(dataset.classes or ()))
+    counts = np.bincount(dataset.y[dataset.y >= 0], minlength=len(dataset.classes or ()))
     names = dataset.classes or map(str, range(len(counts)))
     return dict(zip(names, counts.tolist(), strict=True))
 

@@ -13,9 +13,9 @@ from genjax import metrics, plots
 from genjax.evaluation.evidence import gather, paths
 from genjax.evaluation.figures import Figure, of_classes, of_labels, of_paths, of_samples
 from genjax.evaluation.findings import findings
-from genjax.evaluation.inference import codes, likelihoods, posteriors
+from genjax.evaluation.inference import classified, likelihoods, means, posteriors
 from genjax.evaluation.sheets import SHEETS, Sheet, sheets
-from genjax.evaluation.vae_figures import of_factors, of_latents, of_likelihoods
+from genjax.evaluation.vae_figures import of_classifier, of_factors, of_latents, of_likelihoods
 from genjax.random import stream
 from genjax.train.config import config_hash, origin
 from genjax.train.errors import RunError, check_integers, check_seed
@@ -94,8 +94,10 @@ def evaluate(
     if q is not None:
         figures += of_latents(q, evidence.key)
     factors = evidence.held_out.factors
-    if factors is not None and (means := codes(run, evidence, q)) is not None:
-        figures += of_factors(means, factors, stream(evidence.key, 'factors'))
+    if factors is not None and (codes := means(run, evidence, q)) is not None:
+        figures += of_factors(codes, factors, stream(evidence.key, 'factors'))
+    if (right := classified(run, evidence)) is not None:
+        figures += of_classifier(right)
     return Evaluation(
         facts={
             'recipe': run.config['recipe'],

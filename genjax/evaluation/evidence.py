@@ -9,7 +9,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Int, Key
 
-from genjax.data import marks, subset
+from genjax.data import Dataset, marks, subset
 from genjax.evaluation.sampling import draw
 from genjax.metrics import Activations, Extractor, PathLength, extract, path_length
 from genjax.plots import to_uint8
@@ -112,7 +112,7 @@ def gather(
     key = jax.random.key(seed)
     parts = subset(train, 2 * MOST, stream(key, 'train')), subset(held_out, n, stream(key, 'held'))
     extractor = choose(features, train)
-    labels = [None if run.model.num_classes is None else d.y for d in parts]
+    labels = [_labels(run, d) for d in parts]
     trained, held = (_looked_at(extractor, d.x, y) for d, y in zip(parts, labels, strict=True))
     held = held._replace(factors=parts[1].factors)
     twice = np.isin(marks(held.x), marks(train.x))
@@ -142,6 +142,15 @@ def paths(run: Run, e: Evidence) -> PathLength | None:
 
     way = Partial(generate, run.state), e.extractor, e.latent_dim, stream(e.key, 'paths')
     return path_length(*way, n=500)
+
+
+def _labels(run: Run, dataset: Dataset) -> Int[np.ndarray, 'n'] | None:
+    """Of a model with classes; for those that are not known the likeliest by the model."""
+    y = None if run.model.num_classes is None else dataset.y
+    if y is None or y.min(initial=0) >= 0:
+        return y
+    said = in_pieces(lambda x: np.asarray(run.model.classify(run.state, x)), dataset.x)
+    return np.where(y < 0, np.argmax(said, axis=1), y).astype(y.dtype)
 
 
 def _looked_at(extractor: Extractor, x: np.ndarray, y: np.ndarray | None) -> Images:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 from genjax import metrics
 from genjax.evaluation.evidence import Evidence, Images, in_pieces
@@ -78,7 +78,7 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     return traversals(run, q.mean[0], busiest, _STEPS, _REACH, y)
 
 
-def codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
+def means(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
     """The means of q(z | x) of the held-out images; None where there are none that are vectors.
 
     Args:
@@ -96,6 +96,19 @@ def codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d
         return mean if np.ndim(mean) == 2 else None
 
     return in_pieces(encode, e.held_out.x, e.held_out.y)
+
+
+def classified(run: Run, e: Evidence) -> Bool[np.ndarray, 'n'] | None:
+    """Of which held-out images the likeliest label by q(y | x) is theirs; None without q(y | x).
+
+    Args:
+      run: of any model.
+      e: the evidence.
+    """
+    if not isinstance(run.model, VAE) or run.model.classify is None:
+        return None
+    said = in_pieces(lambda x: np.asarray(run.model.classify(run.state, x)), e.held_out.x)
+    return np.argmax(said, axis=1) == e.held_out.y
 
 
 class Likelihoods(NamedTuple):

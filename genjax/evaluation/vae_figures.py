@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from genjax import metrics
 from genjax.evaluation.figures import Figure, with_error
@@ -41,6 +41,15 @@ def of_likelihoods(found: Likelihoods) -> Iterator[Figure]:
     if found.name in _OF_LEVELS:
         bits = metrics.bits_per_dim(found.estimate.value, found.dims)
         yield _mean(f'bits_per_dim ({found.name})', bits)
+
+
+def of_classifier(right: Bool[np.ndarray, 'n']) -> Iterator[Figure]:
+    """How often q(y | x) knows the class of a held-out image.
+
+    Args:
+      right: of each.
+    """
+    yield _mean('label_accuracy (of q(y | x))', right)
 
 
 def of_latents(q: Posteriors, key: Key[Array, '']) -> Iterator[Figure]:

@@ -24,7 +24,7 @@ def default_extractor(
 
     Args:
       x: training images, uint8 or float in [-1, 1], two or more.
-      y: their labels, if there are any.
+      y: their labels, if there are any; -1 of those that are not known.
       value_range: of the images, as `extract` has it.
 
     Raises:
@@ -32,7 +32,8 @@ def default_extractor(
     """
     x = checked(np.asarray(x), value_range)
     if x.shape[1:] == (28, 28, 1) and y is not None:
-        some = slice(None, None, -(-len(x) // _LOOKED_AT))
-        if np.mean(named(digits(), x[some], UNIT) == y[some]) >= _SURE:
+        some = np.flatnonzero(np.asarray(y) >= 0)
+        some = some[:: -(-len(some) // _LOOKED_AT) or 1]
+        if len(some) and np.mean(named(digits(), x[some], UNIT) == y[some]) >= _SURE:
             return digits()
     return pixels(x, min(64, len(x) - 1, math.prod(x.shape[1:])), UNIT)

@@ -13,11 +13,7 @@ from jaxtyping import Array, Float, Key, Shaped
 from genjax.images import UNIT, ValueRange, checked, scale, shape_of_images
 from genjax.metrics.features import Extractor
 from genjax.random import stream
-
-# Wang et al. 2003: weights of the scales, the finest first.
-_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_WIDTH, _SIGMA = 11, 1.5
-_C1, _C2 = 0.01**2, 0.03**2
+from genjax.similarity import WIDTH, scales, similarities
 
 
 class Similarity(NamedTuple):
@@ -54,59 +50,21 @@ def ms_ssim(
     Raises:
       ValueError: images smaller than 11 pixels, or of different shapes, or floats of another range.
     """
-    if a.shape != b.shape or a.ndim != 4 or min(a.shape[1:3]) < _WIDTH:
+    if a.shape != b.shape or a.ndim != 4 or min(a.shape[1:3]) < WIDTH:
         raise ValueError(
-            f'expected two arrays [n, h >= {_WIDTH}, w >= {_WIDTH}, c], got {a.shape} and {b.shape}'
+            f'expected two arrays [n, h >= {WIDTH}, w >= {WIDTH}, c], got {a.shape} and {b.shape}'
         )
     shape = shape_of_images(a.shape[1:])
     a, b = (scale(checked(x, value_range), shape) for x in (a, b))
     return _ms_ssim((a + 1) / 2, (b + 1) / 2)
 
 
-def _scales(size: int) -> int:
-    return min(len(_WEIGHTS), (size // _WIDTH).bit_length())
-
-
 @jax.jit
 def _ms_ssim(a, b):
-    count = _scales(min(a.shape[1:3]))
-    weights = np.array(_WEIGHTS[:count]) / sum(_WEIGHTS[:count])
     product = jnp.ones((len(a), a.shape[-1]))
-    for i, weight in enumerate(weights):
-        if i:
-            a, b = _halved(a), _halved(b)
-        luminance, structure = _ssim(a, b)
-        term = structure if i < count - 1 else luminance * structure
-        product *= jnp.maximum(jnp.mean(term, axis=(1, 2)), 0) ** weight
+    for weight, term in zip(*similarities(a, b), strict=True):
+        product *= jnp.maximum(term, 0) ** weight
     return jnp.mean(product, axis=1)
-
-
-def _ssim(a, b):
-    """Luminance, and contrast times structure, at each place."""
-    m, n = _blurred(a), _blurred(b)
-    var_a, var_b = _blurred(a * a) - m * m, _blurred(b * b) - n * n
-    covariance = _blurred(a * b) - m * n
-    luminance = (2 * m * n + _C1) / (m * m + n * n + _C1)
-    return luminance, (2 * covariance + _C2) / (var_a + var_b + _C2)
-
-
-def _blurred(x):
-    """Each channel under a Gaussian window, where that lies within the image."""
-    window = np.exp(-((np.arange(_WIDTH) - _WIDTH // 2) ** 2) / (2 * _SIGMA**2))
-    window /= window.sum()
-    rows, columns = (
-        sum(w * np.eye(size - _WIDTH + 1, size, k) for k, w in enumerate(window))
-        for size in x.shape[1:3]
-    )
-    precise = partial(jnp.einsum, precision='highest')
-    x = precise('ph,nhwc->npwc', rows.astype(np.float32), x)
-    return precise('qw,npwc->npqc', columns.astype(np.float32), x)
-
-
-def _halved(x):
-    n, h, w, c = x.shape
-    x = x[:, : h // 2 * 2, : w // 2 * 2]
-    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
 def self_similarity(
@@ -141,7 +99,7 @@ def self_similarity(
         for i in range(0, pairs, 100)
     ])  # fmt: skip
     error = float(found.std(ddof=1) / np.sqrt(pairs))
-    return Similarity(float(found.mean()), error, _scales(min(images.shape[1:3])))
+    return Similarity(float(found.mean()), error, scales(min(images.shape[1:3])))
 
 
 class PathLength(NamedTuple):

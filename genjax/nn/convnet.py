@@ -1,4 +1,5 @@
-"""Convolutional encoders and decoders, without batch norm: each example stands for itself."""
+"""Convolutional encoders, decoders and critics, without batch norm: each example stands for
+itself."""
 
 import math
 
@@ -70,3 +71,21 @@ class ConvDecoder(nn.Module):
             h = nn.relu(ConvTranspose(channels // 2 ** (i + 1), (4, 4), 2)(h))
             h = cropped(h, larger[-1 - i])
         return ConvTranspose(self.output_shape[2], (4, 4), 2)(h)
+
+
+class ConvCritic(nn.Module):
+    """`images -> (logits [b], features [b, n])`, by 4x4 stride 2; the features are the last map.
+
+    Attributes:
+      width: channels of the first layer; each layer after it has twice as many.
+    """
+
+    width: int = 32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, 'b h w c']) -> tuple[Float[Array, 'b'], Float[Array, 'b n']]:
+        h = x
+        for i in range(len(stages(x.shape[1:])) - 1):
+            h = nn.leaky_relu(Conv(self.width * 2**i, (4, 4), 2)(h), 0.2)
+        h = h.reshape(h.shape[0], -1)
+        return nn.Dense(1)(h)[:, 0], h

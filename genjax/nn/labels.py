@@ -10,9 +10,12 @@ from jaxtyping import Array, Float
 from genjax.random import stream
 
 UNKNOWN = np.iinfo(np.int32).max  # in the place of each label that a model does not have
+MISSING = -1  # the label of an image whose class is not known, where a model takes such
 
 
-def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | None:
+def check_labels(
+    y: Array | None, n: int, num_classes: int | None, missing: bool = False
+) -> Array | None:
     """Labels as int32; refuses those a model does not expect, and their absence where it does.
 
     Labels out of their range are refused where they are at hand; those of a device, or of a program
@@ -22,6 +25,7 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
       y: integers `[n]`, or None.
       n: the number of examples.
       num_classes: of the module; None if it takes no labels.
+      missing: whether labels may be `MISSING`.
 
     Raises:
       ValueError: labels without classes, classes without labels, another shape or dtype, or labels
@@ -33,13 +37,13 @@ def check_labels(y: Array | None, n: int, num_classes: int | None) -> Array | No
         return None
     if y is None:
         raise ValueError(f'expected labels y [{n}] of {num_classes} classes, got none')
-    check_at_hand(y, num_classes)
+    check_at_hand(y, num_classes, missing)
     given = y if hasattr(y, 'dtype') else np.asarray(y)
     if given.shape != (n,) or not jnp.issubdtype(given.dtype, jnp.integer):
         raise ValueError(f'expected integer labels y [{n}], got {given.dtype} {given.shape}')
     y = jnp.asarray(given)
     narrow = y.astype(jnp.int32)
-    there = (narrow >= 0) & (narrow < num_classes) & (narrow.astype(y.dtype) == y)
+    there = (narrow >= _least(missing)) & (narrow < num_classes) & (narrow.astype(y.dtype) == y)
     return jnp.where(there, narrow, UNKNOWN)
 
 
@@ -57,12 +61,17 @@ def check_known(y: Any, num_classes: int | None) -> None:
         check_at_hand(np.asarray(y), num_classes)
 
 
-def check_at_hand(y: Any, num_classes: int | None) -> None:
+def _least(missing: bool) -> int:
+    return MISSING if missing else 0
+
+
+def check_at_hand(y: Any, num_classes: int | None, missing: bool = False) -> None:
     """Refuses labels out of their range that lie in host memory; a device is not waited for.
 
     Args:
       y: labels of NumPy or Python; whatever else is not looked at.
       num_classes: of the model; None if it takes no labels.
+      missing: whether labels may be `MISSING`.
 
     Raises:
       ValueError: a label that is none of `[0, num_classes)`.
@@ -72,9 +81,9 @@ def check_at_hand(y: Any, num_classes: int | None) -> None:
     labels = np.asarray(y)
     if not np.issubdtype(labels.dtype, np.integer) or not labels.size:
         return
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if labels.min() < _least(missing) or labels.max() >= num_classes:
         raise ValueError(
-            f'expected labels y in [0, {num_classes}), got values in '
+            f'expected labels y in [{_least(missing)}, {num_classes}), got values in '
             f'[{labels.min()}, {labels.max()}]'
         )
 

@@ -92,7 +92,8 @@ def plan(
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     images = 'x'.join(map(str, trained.image_shape))
     passes = pace.steps * batch / trained.size
-    classes = f' of {len(np.unique(trained.y))} classes' if trained.y is not None else ''
+    count = _classes(trained)
+    classes = f' of {count} classes' if count else ''
     return [
         f'{len(devices)} x {devices[0].device_kind}, {precision}; state {_bytes(size)}, images '
         f'{_bytes(math.prod(trained.x.shape))}',
@@ -165,7 +166,7 @@ def _of_data(o: Config, trained: Dataset, batch: int, num_classes: int | None) -
     likelihood = str(o.get('likelihood', ''))
     share = greys(trained) if likelihood else 0.0
     grey = f'{share:.0%} of the pixels are grey'
-    count = len(np.unique(trained.y)) if trained.y is not None else 0
+    count = _classes(trained)
     names = f' ({shown(trained.classes)})' if trained.classes else ''
     return [
         (
@@ -255,3 +256,8 @@ def _of_patience(o: Config, pace: Pace, monitor: str) -> list:
             'get worse while beta falls or rises as it is to',
         ),
     ]
+
+
+def _classes(dataset: Dataset) -> int:
+    """How many there are; 0 of what has no labels."""
+    return 0 if dataset.y is None else len(np.unique(dataset.y[dataset.y >= 0]))

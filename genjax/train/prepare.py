@@ -9,7 +9,7 @@ import numpy as np
 
 from genjax import data as sources
 from genjax.core import State
-from genjax.data import Dataset
+from genjax.data import Dataset, labelled
 from genjax.data.arrays import shown
 from genjax.data.cache import memory
 from genjax.data.reading import Reading
@@ -70,7 +70,7 @@ def prepare(
         'image_size': given.image_size,
         'reading': given.reading.chosen,
         'classes': dataset.classes and list(dataset.classes),
-        'counts': None if trained.y is None else np.bincount(trained.y).tolist(),
+        'counts': None if trained.y is None else np.bincount(_known(trained)).tolist(),
         **held,
         'batch_size': batch_size,
         'seed': seed,
@@ -80,7 +80,7 @@ def prepare(
     model = build(function, config['options'], dataset.image_shape)
     check_labels(trained, measured, model)
     _rehearse(model, trained, batch_size)
-    return config, model, trained, measured
+    return config, model, trained, measurable(measured, model)
 
 
 def _mark(dataset: Dataset, rules: int) -> str:
@@ -143,13 +143,15 @@ def like(dataset: Dataset, other: Dataset) -> Dataset:
         return other
     known = dataset.classes or tuple(map(str, range(dataset.num_classes or 0)))
     theirs = other.classes or tuple(map(str, range(other.num_classes or 0)))
-    used = [theirs[label] for label in np.unique(other.y)]
+    used = [theirs[label] for label in np.unique(_known(other))]
     if odd := sorted(set(used) - set(known)):
         raise RunError(
             f'expected held-out images of the classes of {dataset.name}, {shown(known)}, got '
             f'{shown(tuple(odd))} in {other.name}'
         )
-    numbers_of = np.array([known.index(n) if n in known else -1 for n in theirs], np.int32)
+    # The last is what -1 stands for, a label that is not known.
+    numbers = [known.index(n) if n in known else -1 for n in theirs]
+    numbers_of = np.array([*numbers, -1], np.int32)
     return other._replace(y=numbers_of[other.y], classes=dataset.classes)
 
 
@@ -181,6 +183,31 @@ def _check_room(state: State) -> None:
         )
 
 
+def _known(dataset: Dataset) -> np.ndarray:
+    """The labels of a dataset that has some, without -1."""
+    assert dataset.y is not None
+    return dataset.y[dataset.y >= 0]
+
+
+def measurable(held_out: Dataset, model: Any) -> Dataset:
+    """The held-out images that a model is measured by: of one with classes those with labels.
+
+    Args:
+      held_out: what is held out.
+      model: a `GAN` or a `VAE`.
+
+    Raises:
+      RunError: none has a label.
+    """
+    found = held_out if model.num_classes is None else labelled(held_out)
+    if not found.size:
+        raise RunError(
+            f'expected held-out images with labels in {held_out.name}, got -1 of all: hold out '
+            'other data, or a larger share'
+        )
+    return found
+
+
 def check_labels(trained: Dataset, measured: Dataset, model: Any) -> None:
     """Refuses labels that a model cannot take, and classes that it would never see.
 
@@ -202,9 +229,13 @@ def check_labels(trained: Dataset, measured: Dataset, model: Any) -> None:
             raise RunError(
                 f'expected labels below num_classes={wanted} in {dataset.name}, got {got}'
             )
+        if not getattr(model, 'classify', None) and len(_known(dataset)) < dataset.size:
+            raise RunError(
+                f'expected labels of all images in {dataset.name}, got -1 of some: m2 takes such'
+            )
     if wanted is None or trained.y is None:
         return
-    counts = np.bincount(trained.y, minlength=wanted)
+    counts = np.bincount(_known(trained), minlength=wanted)
     if not counts.all():
         names = trained.classes or tuple(map(str, range(wanted)))
         absent = tuple(names[i] if i < len(names) else str(i) for i in np.flatnonzero(counts == 0))

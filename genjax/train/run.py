@@ -24,7 +24,7 @@ from genjax.train.history import as_of, judged_since, offset
 from genjax.train.loop import Finished, fit
 from genjax.train.measures import Measure
 from genjax.train.pace import Pace, checked_pace, timed
-from genjax.train.prepare import APART, Given, like, prepare
+from genjax.train.prepare import APART, Given, like, measurable, prepare
 from genjax.train.recorder import Recorder
 from genjax.train.start import source_of, start, step_of
 from genjax.train.views import view
@@ -224,11 +224,13 @@ def divided(run: Run, data: Any = None, apart: Any = None) -> tuple[Dataset, Dat
         )
     whole = _found(run, data, config['source'], config['fingerprint'])
     if not isinstance(share, str):
-        return sources.split(whole, share, rules=config['reading'].get('rules', 2))
+        train, rest = sources.split(whole, share, rules=config['reading'].get('rules', 2))
+        return train, measurable(rest, run.model)
     if config['held_out_source'] == APART and apart is None:
         found = _checked(run, whole.apart, share, data or config['source'], '--data')
-        return whole, like(whole, found)
-    return whole, like(whole, _found(run, apart, config['held_out_source'], share, '--held-out'))
+    else:
+        found = _found(run, apart, config['held_out_source'], share, '--held-out')
+    return whole, measurable(like(whole, found), run.model)
 
 
 def held_out(run: Run, data: Any = None) -> Dataset:
@@ -244,7 +246,7 @@ def held_out(run: Run, data: Any = None) -> Dataset:
     """
     share, config = run.config['held_out'], run.config
     if isinstance(share, str) and config['held_out_source'] != APART:
-        return _found(run, data, config['held_out_source'], share)
+        return measurable(_found(run, data, config['held_out_source'], share), run.model)
     return divided(run, data)[1]
 
 

@@ -11,6 +11,8 @@ from genjax.vae import (
     posteriors,
     priors,
     regularizers,
+    riemannian,
+    semi_supervised,
 )
 from genjax.vae.bounds import elbo, log_weights, sampled_elbo
 from genjax.vae.family import parts_of, warmed_up
@@ -25,6 +27,7 @@ from genjax.vae.likelihoods import (
 from genjax.vae.methods import *  # noqa: F403
 from genjax.vae.methods import __all__ as _methods
 from genjax.vae.networks import Pair
+from genjax.vae.priors import of_distribution
 from genjax.vae.terms import Parts, Terms, compose
 from genjax.vae.variational import VAE, Settings, variational
 
@@ -52,11 +55,14 @@ __all__ = [
     'log_weights',
     'networks',
     'normal',
+    'of_distribution',
     'parts_of',
     'posteriors',
     'priors',
     'regularizers',
+    'riemannian',
     'sampled_elbo',
+    'semi_supervised',
     'standard_normal',
     'variational',
     'warmed_up',

@@ -115,6 +115,19 @@ def ciwae(terms: Terms, beta: Array | float = 1.0, *, share: float = 0.05) -> Fl
     return share * sampled_elbo(terms, beta) + (1 - share) * iwae(terms, beta)
 
 
+def divergence(terms: Terms, beta: Array | float = 1.0) -> Float[Array, 'b']:
+    """`-beta KL(q(z | x) || p(z))` alone, where a term of the loss has the likelihood's place.
+
+    As the expected-loss VAE of Snell et al. 2017 (https://arxiv.org/abs/1511.06409) and VAE-GAN
+    have it.
+
+    Args:
+      terms: of any forward pass.
+      beta: weight of the KL.
+    """
+    return elbo(terms._replace(log_px_z=jnp.zeros_like(terms.log_px_z)), beta)
+
+
 def stl(terms: Terms, beta: Array | float = 1.0) -> Float[Array, 'b']:
     """IWAE whose gradient leaves out the score of q, which is 0 in the mean where k = 1.
 

@@ -16,11 +16,11 @@ from genjax.parts import OptionOf, ScalarOrSchedule, make, make_all, maybe
 from genjax.precision import Precision, mixed_precision
 from genjax.vae.bounds import BOUND, BoundLike
 from genjax.vae.critics import CRITIC, CriticLike, judged
-from genjax.vae.inference import INFERENCE, Inference, InferenceLike
+from genjax.vae.inference import INFERENCE, ImageShape, Inference, InferenceLike
 from genjax.vae.likelihoods import LIKELIHOOD, LikelihoodLike
 from genjax.vae.networks import NETWORKS, Activation, NetworksLike
 from genjax.vae.posteriors import POSTERIOR, Posterior, PosteriorLike, gaussian
-from genjax.vae.priors import PRIOR, Prior, PriorLike
+from genjax.vae.priors import PRIOR, Prior, PriorLike, brought
 from genjax.vae.regularizers import REGULARIZER, RegularizerLike
 from genjax.vae.terms import Parts
 from genjax.vae.uses import seen_by
@@ -72,7 +72,10 @@ def parts_of(
         net = prior.remember(state.nets['prior'], x)
         return state.replace(nets={**state.nets, 'prior': net})
 
-    made = Parts(encode, prior_of, decode)
+    def infer(state, key, x, train):
+        return run('inference', state, key, x, None, train)
+
+    made = Parts(encode, prior_of, decode, infer=infer)
     return made._replace(remember=remember) if prior and prior.remember else made
 
 
@@ -146,7 +149,7 @@ def vae(
       bound: what is maximized.
       encoder_bound: what the encoder follows where it is another bound.
       regularizers: added to the loss.
-      critic: a player who tells latents from others.
+      critic: a player who tells latents, or images, from others.
       k: samples of the posterior for each image.
       beta: weight of the KL, or a schedule of it.
       warmup: steps in which the KL's weight grows from 0 to beta.
@@ -172,7 +175,8 @@ def vae(
     """
     image_shape = shape_of_images(image_shape)
     pixels, way = make(LIKELIHOOD, likelihood), make(INFERENCE, inference)
-    q, p = make(POSTERIOR, posterior), maybe(PRIOR, prior)
+    q, p = make(POSTERIOR, posterior), maybe(PRIOR, brought(prior))
+    own = _own(q, p, way, (image_shape, latent_dim, num_classes), precision)
     settings = Settings(
         image_shape,
         latent_dim,
@@ -186,16 +190,17 @@ def vae(
         maybe(BOUND, encoder_bound),
         q.has_density,
         p is None and q.prior is standard_normal,
+        way.classifies,
     )
     outputs = (*image_shape[:2], image_shape[2] * pixels.outputs)
     given = image_shape, latent_dim, num_classes, outputs, q.spread(latent_dim)
     chosen = {'hidden': hidden, 'activation': activation, 'width': width, 'dropout': dropout}
     pair = make(NETWORKS, networks, *given, **chosen)
-    trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()}
-    trained |= _own(q, p, way, image_shape, latent_dim)
+    trained = {n: mixed_precision(net, precision) for n, net in pair._asdict().items()} | own
     parts = parts_of(trained, settings, q, p)
     forward = way.forward(parts)
-    judge = judged(maybe(CRITIC, critic), latent_dim, seen_by(forward, settings))
+    seen = seen_by(forward, settings)
+    judge = judged(maybe(CRITIC, critic), image_shape, latent_dim, seen, precision)
     return variational(
         {**trained, **judge.networks},
         parts,
@@ -203,7 +208,7 @@ def vae(
         settings,
         optimizer=guarded(optimizer, learning_rate, l1=l1, l2=l2, clip_norm=clip_norm),
         trains=tuple(trained),
-        terms=(*make_all(REGULARIZER, regularizers), *judge.terms),
+        terms=(*way.terms, *make_all(REGULARIZER, regularizers), *judge.terms),
         players=judge.players,
         ema_decay=ema_decay,
         microbatches=microbatches,
@@ -211,18 +216,26 @@ def vae(
 
 
 def _own(
-    posterior: Posterior, prior: Prior | None, way: Inference, shape: tuple[int, ...], d: int
+    posterior: Posterior,
+    prior: Prior | None,
+    way: Inference,
+    given: tuple[ImageShape, int, int | None],
+    precision: Precision,
 ) -> dict[str, Network]:
     """What posterior, prior and inference have of networks, if they fit."""
+    shape, d, num_classes = given
     if prior and prior.is_flat and not posterior.is_flat:
         raise ValueError(
             'expected a prior where the latents of this posterior are: its own, vamp or exemplar, '
             'got one on all of space'
         )
-    if way.network and not posterior.is_flat:
+    if way.is_flat and not posterior.is_flat:
         raise ValueError('expected a posterior on all of space for leapfrog steps, got another')
-    made = {'posterior': posterior.network, 'inference': way.network}
-    own = {name: network(d) for name, network in made.items() if network}
+    if way.classifies and num_classes is None:
+        raise ValueError('expected num_classes, the number of labels, for this inference, got None')
+    own = {'posterior': posterior.network(d)} if posterior.network else {}
+    if way.network:
+        own['inference'] = mixed_precision(way.network(*given), precision)
     if prior and prior.network:
         own['prior'] = prior.network(shape, d)
     return own

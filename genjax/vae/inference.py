@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax.core import Net, Network, check_range, held
+from genjax.core import Net, Network, Term, check_range, held
 from genjax.latents.distributions import leading, standard_normal
 from genjax.parts import Kind
 from genjax.random import stream
 from genjax.vae.terms import Forward, Parts, compose, decoded
+
+ImageShape = tuple[int, int, int]
 
 
 class Inference(NamedTuple):
@@ -21,14 +23,23 @@ class Inference(NamedTuple):
 
     Attributes:
       forward: `parts -> Forward`.
-      network: `d -> Network`, what it has of its own, called `inference` in the state; or None.
+      network: `(image_shape, d, num_classes) -> Network`, what it has of its own, called
+        `inference` in the state; or None.
+      terms: added to the VAE's loss.
+      classifies: its network is `x -> logits` [b, num_classes] of q(y | x), and labels of images
+        may be -1, not known.
+      is_flat: it needs latents that fill all of space.
     """
 
     forward: Callable[[Parts], Forward]
-    network: Callable[[int], Network] | None = None
+    network: Callable[[ImageShape, int, int | None], Network] | None = None
+    terms: tuple[Term, ...] = ()
+    classifies: bool = False
+    is_flat: bool = False
 
 
-INFERENCE = Kind('a way of inference', (__name__,), (Inference,))
+_MODULES = (__name__, 'genjax.vae.semi_supervised', 'genjax.vae.riemannian')
+INFERENCE = Kind('a way of inference', _MODULES, (Inference,))
 InferenceLike = Annotated[Inference | Callable[..., Inference] | str, INFERENCE]
 
 
@@ -57,7 +68,7 @@ def hamiltonian(steps: int = 4, size: float = 0.05, temperature: float = 0.3) ->
         if not 0 < value < 1:
             raise ValueError(f'expected {name} in (0, 1), got {value}')
 
-    def network(d):
+    def network(image_shape, d, num_classes):
         starts = {'size': (d, size), 'temperature': ((), temperature)}
         logits = {n: (shape, math.log(p / (1 - p))) for n, (shape, p) in starts.items()}
 
@@ -66,7 +77,7 @@ def hamiltonian(steps: int = 4, size: float = 0.05, temperature: float = 0.3) ->
 
         return held(init)
 
-    return Inference(partial(_moved, steps), network)
+    return Inference(partial(_moved, steps), network, is_flat=True)
 
 
 def _moved(steps: int, parts: Parts) -> Forward:

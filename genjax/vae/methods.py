@@ -8,31 +8,11 @@ from genjax.parts import preset
 from genjax.vae.family import vae
 
 __all__ = [
-    'aae',
-    'ae',
-    'beta_tc_vae',
-    'beta_vae',
-    'ciwae',
-    'conv_vae',
-    'dip_vae',
-    'disentangled_beta_vae',
-    'exemplar_vae',
-    'factor_vae',
-    'hvae',
-    'hyperspherical_vae',
-    'iaf_vae',
-    'info_vae',
-    'iwae',
-    'miwae',
-    'nf_vae',
-    'piwae',
-    'poincare_vae',
-    'rae_gp',
-    'rae_l2',
-    'vae',
-    'vamp_vae',
-    'wae_mmd',
-]
+    'aae', 'ae', 'beta_tc_vae', 'beta_vae', 'ciwae', 'conv_vae', 'cvae', 'dip_vae',
+    'disentangled_beta_vae', 'exemplar_vae', 'factor_vae', 'hvae', 'hyperspherical_vae', 'iaf_vae',
+    'info_vae', 'iwae', 'm2', 'miwae', 'msssim_vae', 'nf_vae', 'piwae', 'poincare_vae', 'rae_gp',
+    'rae_l2', 'rhvae', 'vae', 'vae_gan', 'vamp_vae', 'wae_mmd',
+]  # fmt: skip
 
 _WIDE = 'mlp:hidden=(1200, 1200)'
 
@@ -43,6 +23,15 @@ def conv_vae():
     larger images.
 
     Reached: NLL 107.82 +- 1.97 nats on the digits, `python -m experiments.methods`.
+    """
+
+
+@preset(vae, num_classes=10)
+def cvae():
+    """Conditional VAE, Sohn et al. 2015 (https://papers.nips.cc/paper/5775): images of classes,
+    whose latents hold what the labels do not tell.
+
+    Reached: nothing yet, by nothing.
     """
 
 
@@ -59,6 +48,18 @@ def iwae():
     importance weights of k samples.
 
     Reached: NLL 90.3 nats on MNIST, one seed, `python -m experiments.iwae`.
+    """
+
+
+@preset(
+    vae, networks='mlp:hidden=(500,),activation=softplus', latent_dim=50, num_classes=10,
+    inference='semi_supervised', learning_rate=3e-4,
+)  # fmt: skip
+def m2():
+    """M2, Kingma et al. 2014 (https://arxiv.org/abs/1406.5298): classes of images of which few have
+    labels; the others have y = -1.
+
+    Reached: nothing yet, by nothing.
     """
 
 
@@ -140,6 +141,27 @@ def wae_mmd():
 def aae():
     """Adversarial autoencoder, Makhzani et al. 2016 (https://arxiv.org/abs/1511.05644): the same by
     a critic of codes.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, likelihood='grey_bernoulli', bound='divergence', regularizers=('ms_ssim',))
+def msssim_vae():
+    """Expected-loss VAE, Snell et al. 2017 (https://arxiv.org/abs/1511.06409): reconstructions by
+    structural similarity, which no likelihood stands for.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(
+    vae, networks='conv', latent_dim=128, likelihood='grey_bernoulli', bound='divergence',
+    critic='discriminator', optimizer='rmsprop', learning_rate=3e-4,
+)  # fmt: skip
+def vae_gan():
+    """VAE-GAN, Larsen et al. 2016 (https://arxiv.org/abs/1512.09300): sharp images, and
+    reconstructions by the features of a discriminator.
 
     Reached: nothing yet, by nothing.
     """
@@ -232,16 +254,21 @@ def iaf_vae():
 
 
 @preset(
-    vae,
-    networks='mlp:hidden=(300,),activation=softplus',
-    latent_dim=64,
-    inference='hamiltonian',
-    optimizer='adamax',
-    learning_rate=5e-4,
-)
+    vae, networks='mlp:hidden=(300,),activation=softplus', latent_dim=64, inference='hamiltonian',
+    optimizer='adamax', learning_rate=5e-4,
+)  # fmt: skip
 def hvae():
     """Hamiltonian VAE, Caterini et al. 2018 (https://arxiv.org/abs/1805.11328): posteriors that go
     on along the gradient of the likelihood, for a pass back through the decoder a step.
+
+    Reached: nothing yet, by nothing.
+    """
+
+
+@preset(vae, latent_dim=2, inference='riemannian')
+def rhvae():
+    """Riemannian Hamiltonian VAE, Chadebec et al. 2020 (https://arxiv.org/abs/2010.11518): the same
+    in a space whose metric is learned, for few images and few latents.
 
     Reached: nothing yet, by nothing.
     """

@@ -117,6 +117,67 @@ def exemplar(components: int = 500) -> Prior:
     return Prior(distribution, network, remember)
 
 
+@jax.tree_util.register_static
+class _Foreign:
+    """A distribution of another library over latents; one object is one static value."""
+
+    def __init__(self, distribution: Any):
+        self.distribution = distribution
+
+    def sample(self, key: Key[Array, ''], k: int) -> Float[Array, 'k d']:
+        """k samples."""
+        return self.distribution.sample(key, (k,)).astype(jnp.float32)
+
+    def log_prob(self, z: Float[Array, '... d']) -> Float[Array, '...']:
+        """The density."""
+        return self.distribution.log_prob(z).astype(z.dtype)
+
+
+# As a text the annotation keeps it from the command, which cannot name an object.
+def of_distribution(distribution: Any) -> 'Prior':
+    """A distribution over latents of another library, say of NumPyro:
+    `vae(prior=dist.StudentT(5.0).expand([20]).to_event(1))` is one.
+
+    The KL is by samples. The command knows no such prior, nor do the folders of runs.
+
+    Args:
+      distribution: has `sample(key, shape) -> [*shape, d]` and `log_prob(z [..., d]) -> [...]`, in
+        nats, over vectors of latents: where it tells an `event_shape`, that is `(d,)`.
+
+    Raises:
+      ValueError: it has no such functions, or events of another shape.
+    """
+    lacking = [n for n in ('sample', 'log_prob') if not callable(getattr(distribution, n, None))]
+    if lacking:
+        name = type(distribution).__name__
+        raise ValueError(f'expected a distribution with sample and log_prob, got {name}')
+    foreign = _Foreign(distribution)
+
+    def prior(net: Net | None, d: int, encode: Callable) -> _Foreign:
+        shapes = [tuple(getattr(distribution, f'{n}_shape', s)) for n, s in _whole(d).items()]
+        if shapes != [*_whole(d).values()]:
+            raise ValueError(
+                f'expected a distribution of batch shape () and event shape ({d},), got '
+                f'{shapes[0]} and {shapes[1]}: in NumPyro .to_event(1)'
+            )
+        return foreign
+
+    return Prior(prior, is_flat=True)
+
+
+def brought(prior: Any) -> Any:
+    """A distribution of another library as the prior that it makes; all else as it is.
+
+    Args:
+      prior: what the option of that name takes.
+    """
+    return of_distribution(prior) if hasattr(prior, 'log_prob') else prior
+
+
+def _whole(d: int) -> dict[str, tuple[int, ...]]:
+    return {'batch': (), 'event': (d,)}
+
+
 def _evenly(components: Any) -> Mixture:
     n = len(jax.tree.leaves(components)[0])
     return Mixture(jnp.full(n, -math.log(n), jnp.float32), components)

@@ -1,5 +1,6 @@
 """Terms of a VAE's loss, each of the `Terms` of a forward pass."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float
 from genjax.core import Term
 from genjax.parts import Kind, ScalarOrSchedule
 from genjax.random import stream
+from genjax.similarity import similarities
 from genjax.vae.terms import gaussian_of
 
 REGULARIZER = Kind('a term of a VAE', (__name__,), (Term,))
@@ -120,3 +122,37 @@ def decoder_gradient(weight: ScalarOrSchedule = 1e-3) -> Term:
         return jnp.sum(jnp.square(pull(e)[0]), axis=-1), memory
 
     return Term('decoder_gradient', apply, weight=weight)
+
+
+# Below this a scale counts by an exponential: where images have nothing in common, or less, there
+# is a gradient too, which a power of 0 has not.
+_LEAST = 0.01
+
+
+def ms_ssim(weight: ScalarOrSchedule = 100.0) -> Term:
+    """`1 - MS-SSIM(x, D(z))`, the multi-scale structural similarity of an image and its
+    reconstruction: in the likelihood's place where the bound is `divergence`.
+
+    `prod_j m_j^w_j` of the scales, averaged over channels (Wang et al. 2003,
+    https://doi.org/10.1109/ACSSC.2003.1292216), with `m = e exp(m / e - 1)` below e = 0.01. The
+    scales are halvings that leave the 11 pixels of the window, at most five: 28 pixels have two.
+    Expected-loss VAE, Snell et al. 2017 (https://arxiv.org/abs/1511.06409).
+
+    Args:
+      weight: of the term in nats, or a schedule of it.
+    """
+
+    def apply(memory, terms):
+        return 1 - _alike((terms.x + 1) / 2, (terms.decode(terms.z[0]) + 1) / 2), memory
+
+    return Term('ms_ssim', apply, weight=weight)
+
+
+def _alike(a: Float[Array, 'n h w c'], b: Float[Array, 'n h w c']) -> Float[Array, 'n']:
+    weights, means = similarities(a, b)
+    m = jnp.stack(means)
+    # Each where the other is not taken at the edge: no logarithm of 0.
+    above, below = jnp.maximum(m, _LEAST), jnp.minimum(m, _LEAST)
+    logs = jnp.where(m > _LEAST, jnp.log(above), math.log(_LEAST) + below / _LEAST - 1)
+    each = jnp.asarray(weights, m.dtype).reshape(-1, 1, 1) * logs
+    return jnp.mean(jnp.exp(jnp.sum(each, axis=0)), axis=1)

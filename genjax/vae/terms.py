@@ -29,6 +29,7 @@ class Terms(NamedTuple):
       key: the key of this pass.
       state: the state that the pass was made with.
       decode: `z -> images`, the mean of p(x | z) [b, h, w, c] of a latent for each example.
+      x: the images as they were observed [b, h, w, c].
     """
 
     log_px_z: Float[Array, 'k b']
@@ -42,6 +43,7 @@ class Terms(NamedTuple):
     key: Array
     state: State
     decode: Callable[[Array], Array] | None = None
+    x: Float[Array, 'b h w c'] | None = None
 
 
 Forward = Callable[[State, Array, Batch, int, bool], tuple[Terms, State]]
@@ -55,12 +57,14 @@ class Parts(NamedTuple):
       prior: `state -> p(z)`.
       decode: `(state, key, z [n, d], y, train) -> (p(x | z), state)`.
       remember: `(state, x) -> state`, what the prior keeps of the images of a training step.
+      infer: `(state, key, x, train) -> (what the network of the inference says, state)`.
     """
 
     encode: Callable[..., tuple[Any, State]]
     prior: Callable[[State], Any]
     decode: Callable[..., tuple[Any, State]]
     remember: Callable[[State, Array], State] = lambda state, x: state
+    infer: Callable[..., tuple[Any, State]] | None = None
 
 
 def decoded(
@@ -135,6 +139,7 @@ def compose(parts: Parts) -> Forward:
             state=state,
             # As a pytree, since these terms may leave a jitted function.
             decode=Partial(images[train], state, drawing, y),
+            x=batch['x'],
         )
         return terms, after if not train else parts.remember(after, batch['x'])
 

@@ -39,15 +39,17 @@ def bounds_of(seen: Terms, bound: Bound) -> dict[str, Array]:
     return {getattr(plain, '__name__', 'bound'): own, **named}
 
 
-def observed(settings: Any, key: Array, batch: Batch) -> Batch:
+def observed(settings: Any, key: Array, batch: Batch, missing: bool = True) -> Batch:
     """The batch as the model sees it: checked, scaled, and its pixels drawn where they are binary.
 
     Args:
       settings: of the model.
       key: of this pass.
       batch: images, with labels where there are.
+      missing: whether labels that the model can do without may be -1.
     """
-    batch = prepare(settings.image_shape, settings.num_classes)(batch)
+    missing = missing and settings.classifies
+    batch = prepare(settings.image_shape, settings.num_classes, missing)(batch)
     x = settings.likelihood.observe(stream(key, 'observe'), batch['x'])
     return {**batch, 'x': known(x, batch.get('y'))}
 
@@ -129,7 +131,7 @@ def joint(parts: Parts, settings: Any) -> dict[str, Callable]:
     @jax.jit
     @implicit
     def log_joint(state, key, batch, z):
-        state, batch = averaged(state), observed(settings, key, batch)
+        state, batch = averaged(state), observed(settings, key, batch, missing=False)
         shape = (len(batch['x']), settings.latent_dim)
         if z.ndim != 3 or z.shape[1:] != shape:
             raise ValueError(f'expected latents z [k, {shape[0]}, {shape[1]}], got {z.shape}')
@@ -202,3 +204,23 @@ def generation(parts: Parts, settings: Any) -> dict[str, Callable]:
         return {**made, 'sample': sample}
     by_keys = sampled(latents, decode, settings.num_classes)
     return {**made, 'sample': by_keys, 'latents': latents}
+
+
+def classification(parts: Parts, settings: Any) -> dict[str, Callable]:
+    """`classify` of a `VAE` that has q(y | x), of others nothing.
+
+    Args:
+      parts: of the model.
+      settings: of the model.
+    """
+    infer = parts.infer
+    if not settings.classifies or infer is None:
+        return {}
+
+    @jax.jit
+    @implicit
+    def classify(state, x):
+        x = scale(x, settings.image_shape)
+        return jax.nn.log_softmax(infer(averaged(state), jax.random.key(0), x, False)[0])
+
+    return {'classify': classify}

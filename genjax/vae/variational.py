@@ -30,7 +30,14 @@ from genjax.vae.bounds import Bound, dreg, elbo
 from genjax.vae.importance import Estimate
 from genjax.vae.likelihoods import Likelihood
 from genjax.vae.terms import Forward, Parts
-from genjax.vae.uses import bounds_of, evaluations, generation, joint, observed
+from genjax.vae.uses import (
+    bounds_of,
+    classification,
+    evaluations,
+    generation,
+    joint,
+    observed,
+)
 
 # The networks that make q(z | x).
 _INFERENCE = ('encoder', 'posterior', 'inference')
@@ -68,6 +75,9 @@ class VAE(NamedTuple):
         where that is N(0, I).
       repeats: how many times the batch size a step takes.
       has_density: whether q(z | x) has a density: without one there is no bound and no likelihood.
+      classify: `(state, x) -> log q(y | x)` [b, num_classes], of a model that learns from images
+        without labels: in the batches of `train_step`, `evaluate` and likelihoods y may be -1. They
+        are of p(x) there, and of p(x, y) of what has a label. None of others.
     """
 
     init: Callable[[Key[Array, '']], State]
@@ -85,6 +95,7 @@ class VAE(NamedTuple):
     latents: Callable[..., Float[Array, 'n d']] | None = None
     repeats: int = 1
     has_density: bool = True
+    classify: Callable[..., Float[Array, 'b classes']] | None = None
 
 
 class Settings(NamedTuple):
@@ -103,6 +114,7 @@ class Settings(NamedTuple):
       encoder_bound: what the networks of q(z | x) follow, where it is another bound.
       has_density: whether q(z | x) has a density.
       has_normal_prior: whether p(z) is N(0, I).
+      classifies: whether there is a q(y | x), and labels may be -1, not known.
     """
 
     image_shape: tuple[int, int, int]
@@ -116,6 +128,7 @@ class Settings(NamedTuple):
     encoder_bound: Bound | None = None
     has_density: bool = True
     has_normal_prior: bool = True
+    classifies: bool = False
 
 
 def variational(
@@ -166,14 +179,16 @@ def variational(
     built = model(
         networks,
         everyone,
-        prepare=prepare(settings.image_shape, settings.num_classes),
+        prepare=prepare(settings.image_shape, settings.num_classes, settings.classifies),
         ema={} if ema_decay is None else dict.fromkeys(trains, ema_decay),
     )
-    functions = {'train_step': built.train_step, **evaluations(forward, settings)}
-    functions |= joint(parts, settings) | generation(parts, settings)
+    batches = {'train_step': built.train_step, **evaluations(forward, settings)}
+    others = joint(parts, settings) | generation(parts, settings)
+    others |= classification(parts, settings)
     return VAE(
         built.init,
-        **looked_at(functions, settings.num_classes),
+        **looked_at(batches, settings.num_classes, settings.classifies),
+        **looked_at(others, settings.num_classes),
         latent_dim=settings.latent_dim,
         image_shape=settings.image_shape,
         num_classes=settings.num_classes,

@@ -21,6 +21,7 @@ FORMS = (
     'labels}, an array, a sequence of examples or a Dataset; '
 )
 SHAPES = 'array: expected images [n, h, w] or [n, h, w, c] with n, h, w >= 1 and c = 1 or 3, got '
+NUMBERS = 'array: expected labels in [0, 2^31), or -1 of some that are not known, got values in '
 LABELS = 'array: expected a class for each of 4 images, [4] or one-hot, got '
 FACTORS = 'array: expected factors as integers [4, f >= 1], got '
 MANY = ', which has more than one class in a row: choose one column'
@@ -126,12 +127,12 @@ ARRAYS = {
         'array: expected a class for each of 4 images, got list: setting an array element...',
     ),
     'labels negative': (
-        arrays(IMAGES, [0, -1, 2, 3]),
-        'array: expected labels in [0, 2^31), got values in [-1, 3]',
+        arrays(IMAGES, [0, -2, 2, 3]),
+        NUMBERS + '[-2, 3]',
     ),
     'labels huge': (
         arrays(IMAGES, [0, 1, 2, 2**31]),
-        'array: expected labels in [0, 2^31), got values in [0, 2147483648]',
+        NUMBERS + '[0, 2147483648]',
     ),
     'factors short': (arrays(IMAGES, factors=[[0], [1]]), FACTORS + 'int64 (2, 1)'),
     'factors of rank 1': (arrays(IMAGES, factors=[0, 1, 2, 3]), FACTORS + 'int64 (4,)'),

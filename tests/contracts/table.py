@@ -90,10 +90,11 @@ def _vae_row(
     normed: tuple[str, ...] = (),
     full: bool = False,
     runs: bool = False,
+    batch: Batch = batch(),
     **options: Any,
 ) -> Row:
     options = {**_TINY_VAE, 'hidden': (16,), **options}
-    return Row(recipe.__name__, recipe, options, batch(), players, normed, full=full, runs=runs)
+    return Row(recipe.__name__, recipe, options, batch, players, normed, full=full, runs=runs)
 
 
 # Of what other rows have tried too.
@@ -213,6 +214,7 @@ ROWS = [
     _vae_row(vae.ae),
     _vae_row(vae.beta_tc_vae, beta=1.0),
     _vae_row(vae.ciwae, hidden=(64,), k=2),
+    _vae_row(vae.cvae, batch=batch(classes=2), num_classes=2),
     _vae_row(vae.dip_vae, regularizers=('dip:weight=0.1',)),
     _vae_row(vae.disentangled_beta_vae, beta=1.0),
     _vae_row(vae.exemplar_vae, _with('prior'), ('prior',), prior='exemplar:components=8'),
@@ -221,12 +223,36 @@ ROWS = [
     _vae_row(vae.hyperspherical_vae, full=True, runs=True),
     _vae_row(vae.iaf_vae, _with('posterior'), posterior='iaf:hidden=(8,)'),
     _vae_row(vae.info_vae, regularizers=('mmd:kernel=rbf',)),
+    _vae_row(
+        vae.m2,
+        _with('inference'),
+        batch=batch() | {'y': np.int32([0, 1, 0, 1, -1, -1, 0, -1])},
+        num_classes=2,
+        inference='semi_supervised:hidden=(8,)',
+        full=True,
+        runs=True,
+    ),
     _vae_row(vae.miwae, hidden=(64,), k=2, bound='miwae:groups=2'),
+    _vae_row(vae.msssim_vae),
     _vae_row(vae.nf_vae),
     _vae_row(vae.piwae, hidden=(64,), k=4, encoder_bound='miwae:groups=2'),
     _vae_row(vae.poincare_vae, beta=0.1),
     _vae_row(vae.rae_gp),
     _vae_row(vae.rae_l2),
+    _vae_row(
+        vae.rhvae,
+        _with('inference'),
+        ('inference',),
+        inference='riemannian:steps=2,images=8,hidden=(8,)',
+    ),
+    _vae_row(
+        vae.vae_gan,
+        _JUDGED,
+        hidden=None,
+        width=4,
+        optimizer='adam',
+        critic='discriminator:weight=0.1,width=4',
+    ),
     _vae_row(vae.vamp_vae, _with('prior'), prior='vamp:components=8'),
     _vae_row(vae.wae_mmd),
 ]

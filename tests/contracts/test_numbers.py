@@ -8,7 +8,7 @@ from tests.contracts.table import EIGHT, IMAGE_SHAPE
 
 def shapes(row, **options):
     """Of a state, of it after a step with its metrics, and of whatever else a model makes."""
-    model, batch = row.recipe(IMAGE_SHAPE, **row.options, **options), row.batch
+    model, batch = row.recipe(IMAGE_SHAPE, **{**row.options, **options}), row.batch
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(model.init, key)
     used = [jax.eval_shape(lambda state, key: model.sample(state, key, EIGHT), state, key)]
