@@ -14,7 +14,7 @@ from genjax.evaluation.evaluation import evaluate, write
 from genjax.evaluation.evidence import gather
 from genjax.evaluation.figures import of_classes, of_labels, of_samples, of_sets
 from genjax.evaluation.findings import findings
-from genjax.evaluation.inference import Likelihoods, codes, posteriors
+from genjax.evaluation.inference import Likelihoods, mean_codes, posteriors
 from genjax.evaluation.vae_figures import of_factors, of_latents, of_likelihoods
 from genjax.random import stream
 from genjax.train import RunError, held_out, load, train
@@ -232,7 +232,7 @@ def test_codes_are_compared_with_factors(drawn):
         e = gather(planted, given, None, 'pixels', 0, 1, 0)
         q = posteriors(planted, e)
         assert (q is None) == (kind is encode)
-        means.append(codes(planted, e, q))
+        means.append(mean_codes(planted, e, q))
     np.testing.assert_allclose(*means, rtol=1e-5)
     assert e.held_out.factors.shape == (384, 3)
     found = named(of_factors(means[0], e.held_out.factors, e.key))
@@ -247,7 +247,7 @@ def test_codes_are_compared_with_factors(drawn):
 def test_factors_that_are_too_few_have_no_figures(drawn, run):
     made, given = drawn
     e = gather(made, given, None, 'pixels', 150, 1, 0)
-    means, factors = codes(made, e, posteriors(made, e)), e.held_out.factors
+    means, factors = mean_codes(made, e, posteriors(made, e)), e.held_out.factors
     assert [*named(of_factors(means, factors * [0, 1, 0], e.key))] == ['mig', 'sap']
     assert not named(of_factors(means, 0 * factors, e.key))
     assert 'beta_vae' not in named(of_factors(means, np.arange(150)[:, None] * [1, 1], e.key))
@@ -255,8 +255,8 @@ def test_factors_that_are_too_few_have_no_figures(drawn, run):
     plain = gather(run, None, None, 'pixels', 20, 1, 0)
     assert plain.held_out.factors is None
     without = run.model._replace(encode=lambda state, x, y=None: SimpleNamespace(levels=x))
-    assert codes(run._replace(model=without), plain, None) is None
-    assert codes(run._replace(model=None), plain, None) is None
+    assert mean_codes(run._replace(model=without), plain, None) is None
+    assert mean_codes(run._replace(model=None), plain, None) is None
 
 
 def test_likelihoods_are_those_of_the_model(run):

@@ -13,7 +13,7 @@ from genjax import metrics, plots
 from genjax.evaluation.evidence import gather, paths
 from genjax.evaluation.figures import Figure, of_classes, of_labels, of_paths, of_samples
 from genjax.evaluation.findings import findings
-from genjax.evaluation.inference import classified, likelihoods, means, posteriors
+from genjax.evaluation.inference import classified, likelihoods, mean_codes, posteriors
 from genjax.evaluation.sheets import SHEETS, Sheet, sheets
 from genjax.evaluation.vae_figures import of_classifier, of_factors, of_latents, of_likelihoods
 from genjax.random import stream
@@ -94,7 +94,7 @@ def evaluate(
     if q is not None:
         figures += of_latents(q, evidence.key)
     factors = evidence.held_out.factors
-    if factors is not None and (codes := means(run, evidence, q)) is not None:
+    if factors is not None and (codes := mean_codes(run, evidence, q)) is not None:
         figures += of_factors(codes, factors, stream(evidence.key, 'factors'))
     if (right := classified(run, evidence)) is not None:
         figures += of_classifier(right)

@@ -78,7 +78,7 @@ def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
     return traversals(run, q.mean[0], busiest, _STEPS, _REACH, y)
 
 
-def means(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
+def mean_codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:
     """The means of q(z | x) of the held-out images; None where there are none that are vectors.
 
     Args:

@@ -1,5 +1,6 @@
 """How far single codes stand for single factors, by what predicts them: SAP and DCI."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,9 @@ def dci(key: Key[Array, ''], codes: Any, factors: Any, trees: int = 10) -> DCI:
     found, right = [], []
     for v, seed in zip(factors.T, seeds, strict=True):
         forest = RandomForestClassifier(trees, random_state=int(seed * 2**31), **options)
-        forest.fit(codes[known], v[known])
+        with warnings.catch_warnings():  # Of factors that have almost as many values as rows.
+            warnings.simplefilter('ignore', UserWarning)
+            forest.fit(codes[known], v[known])
         found.append(forest.feature_importances_)
         right.append(forest.score(codes[apart], v[apart]))
     r = np.array(found).T
