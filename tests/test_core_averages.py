@@ -53,7 +53,7 @@ def test_an_average_over_millions_of_steps_moves_as_it_should(kept):
 def test_statistics_of_an_average_move_at_first_and_then_at_times():
     """By a pass with the averaged parameters of the step; those without a pass are copied."""
 
-    def through(net):
+    def through(net, key):
         return net.replace(stats={'passes': net.stats['passes'] + 1, 'of': net.params['w']})
 
     def net(w, passes):

@@ -72,6 +72,8 @@ def test_an_old_run_draws_exports_and_goes_on(old, tmp_path):
     assert set(expected['leaves']) == {name for name in leaves if not name.endswith(newer)}
     columns = (expected[name] for name in ('leaves', 'sums', 'sizes'))
     for leaf, total, size in zip(*columns, strict=True):
+        if leaf.startswith(".ema['generator'].stats"):  # Those of the trained generator then.
+            continue
         assert abs(np.sum(leaves[leaf], dtype=np.float64) - total) <= 2e-3 * size + 1e-6, leaf
 
 

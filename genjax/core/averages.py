@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from genjax.core.types import Hyper, Metrics, Net, State
 from genjax.meshes import alike
+from genjax.random import step_key, stream
 
 # Steps of a longer average are so small that float32 loses much of them.
 _LONG = 1 - 1e-4
@@ -19,7 +20,7 @@ _LONG = 1 - 1e-4
 # twelfth of a DCGAN's step.
 _FIRST, _EVERY = 40, 4
 
-Pass = Callable[[Net], Net]
+Pass = Callable[[Net, Array], Net]
 
 
 def slot_of(name: str) -> str:
@@ -64,7 +65,8 @@ def averaging(
     Args:
       averages: the decay of each, by network.
       state: as the players left it.
-      passes: a training pass of those that make their own statistics; the others copy them.
+      passes: `(net, key) -> net`, a training pass of those that make their own statistics; the
+        others copy them.
     """
     means, memory = dict(state.ema), dict(state.memory)
     told: Metrics = {}
@@ -74,7 +76,11 @@ def averaging(
         share = _share(own, decay, steps)
         params, lost = _moved(net.params, state.nets[name].params, share, known['lost'])
         if name in passes and jax.tree.leaves(net.stats):
-            means[name] = _settled(Net(params, net.stats), known['steps'], passes[name])
+            moved, key = (
+                Net(params, net.stats),
+                stream(step_key(state.key, state.step), slot_of(name)),
+            )
+            means[name] = _settled(moved, known['steps'], passes[name], key)
         else:
             means[name] = Net(params, state.nets[name].stats)
         memory[slot_of(name)] = {'steps': known['steps'] + 1, 'lost': lost}
@@ -82,11 +88,31 @@ def averaging(
     return state.replace(ema=means, memory=memory), told
 
 
-def _settled(mean: Net, steps: Int[Array, ''], through: Pass) -> Net:
+def _settled(mean: Net, steps: Int[Array, ''], through: Pass, key: Array) -> Net:
     """An average whose statistics a training pass has moved, where one is due."""
     due = (steps < _FIRST) | (steps % _EVERY == 0)
-    moved = lambda: alike(through(mean).stats, due)  # noqa: E731
-    return mean.replace(stats=lax.cond(due, moved, lambda: alike(mean.stats, due)))
+    # A `vmap` of it selects among what the branches are given, which would use keys twice.
+    keys, stats = (jax.tree.map(_numbers, tree) for tree in (key, mean.stats))
+
+    def moved():
+        net = mean.replace(stats=jax.tree.map(_keys, stats, mean.stats))
+        after = through(net, _keys(keys, key)).stats
+        return alike(jax.tree.map(_numbers, after), due)
+
+    found = lax.cond(due, moved, lambda: alike(stats, due))
+    return mean.replace(stats=jax.tree.map(_keys, found, mean.stats))
+
+
+def _is_key(leaf: Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _numbers(leaf: Array) -> Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _keys(leaf: Array, like: Array) -> Array:
+    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if _is_key(like) else leaf
 
 
 def _moved(

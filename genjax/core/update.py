@@ -90,8 +90,8 @@ def model(
         for name, player in players.items():
             state, new = _play(name, player, state, parts, longest)
             metrics |= new
-        first = {'key': keys[0], 'batch': jax.tree.map(lambda x: x[0], parts)}
-        own = {name: partial(through, **first) for name, through in (passes or {}).items()}
+        first = jax.tree.map(lambda x: x[0], parts)
+        own = {name: partial(through, batch=first) for name, through in (passes or {}).items()}
         state, told = averaging(averages, state, own)
         return state.replace(step=state.step + 1, hypers=factors), metrics | told
 
