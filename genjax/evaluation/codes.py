@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from genjax import data as sources
-from genjax import metrics
 from genjax.data import DataError, Dataset
 from genjax.data.arrays import shown
 from genjax.data.reading import checked
 from genjax.evaluation.evidence import in_pieces
-from genjax.evaluation.sampling import finite, reconstructions, traversals, vae_of
+from genjax.evaluation.sampling import finite, traversals, vae_of
 from genjax.images import scale
 from genjax.random import stream
 from genjax.train.advice import say
@@ -122,7 +121,7 @@ def _said(run: Run, images: Dataset) -> tuple[dict[str, np.ndarray], Float[np.nd
     def one(rows: np.ndarray, x: Any, y: Any) -> dict[str, Any]:
         q = model.encode(run.state, x, y)
         said = {'latents': q.mean} | ({'log_var': q.log_var} if isinstance(q, Normal) else {})
-        gap = scale(x, x.shape[1:]) - reconstructions(run, x, y)
+        gap = scale(x, x.shape[1:]) - finite(np.asarray(model.decode(run.state, q.mean, y)))
         said['reconstruction_error'] = np.mean(np.square(gap), axis=(1, 2, 3))
         if model.has_density:
             batch = {'x': x} | ({} if y is None else {'y': y})
@@ -163,7 +162,5 @@ def walks(
             "expected a VAE with posterior 'gaussian' to go along its latents, got "
             f'{run.config["recipe"]!r} with {type(q).__name__}'
         )
-    busiest = np.argsort(-metrics.latent_use(q.mean, q.log_var).activity)[:rows]
-    first = None if y is None else int(y[0])
-    found = traversals(run, q.mean[0], busiest, columns, reach, first)
+    found = traversals(run, q, y, rows, columns, reach)
     return finite(found.reshape(-1, *found.shape[2:]))

@@ -57,7 +57,8 @@ def posteriors(run: Run, e: Evidence) -> Posteriors | None:
         return to_uint8(images), error
 
     images, errors = in_pieces(decoded, e.held_out.x, q.mean, e.held_out.y)
-    return Posteriors(q, _posterior(run, e.train), images, errors, _traversals(run, e, q))
+    walks = traversals(run, q, e.held_out.y, _LATENTS, _STEPS, _REACH)
+    return Posteriors(q, _posterior(run, e.train), images, errors, walks)
 
 
 def _posterior(run: Run, images: Images) -> Any:
@@ -69,13 +70,6 @@ def _posterior(run: Run, images: Images) -> Any:
         return q if isinstance(q, Normal) else None
 
     return in_pieces(encode, images.x, images.y)
-
-
-def _traversals(run: Run, e: Evidence, q: Normal) -> np.ndarray:
-    activity = metrics.latent_use(q.mean, q.log_var).activity
-    busiest = np.argsort(-activity)[:_LATENTS]
-    y = None if e.held_out.y is None else int(e.held_out.y[0])
-    return traversals(run, q.mean[0], busiest, _STEPS, _REACH, y)
 
 
 def mean_codes(run: Run, e: Evidence, q: Posteriors | None) -> Float[np.ndarray, 'n d'] | None:

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from genjax.data.arrays import shown
+from genjax.metrics import latent_use
 from genjax.random import stream
 from genjax.train.errors import RunError, check_integers, check_seed
 from genjax.train.run import Run
 from genjax.train.views import spread
-from genjax.vae import VAE
+from genjax.vae import VAE, Normal
 
 # Images in a call, always: image i of a seed is the same in a grid of any size.
 CHUNK = 64
@@ -168,27 +169,23 @@ def reconstructions(
 
 
 def traversals(
-    run: Run,
-    z: Float[Any, 'd'],
-    latents: Int[np.ndarray, 'rows'],
-    columns: int,
-    reach: float,
-    y: int | None = None,
+    run: Run, q: Normal, y: Int[Any, 'n'] | None, rows: int, columns: int, reach: float
 ) -> Float[np.ndarray, 'rows columns h w c']:
-    """Images of a latent with one of its numbers from -reach to reach, a row for each.
+    """The first of some images along single latents, a row for each of the most active.
 
     Args:
       run: of a VAE.
-      z: the latent.
-      latents: which of its numbers.
-      columns: how many values.
+      q: posteriors of the images, which tell how active latents are.
+      y: labels of the images, where the model takes them.
+      rows: latents, or as many as there are.
+      columns: values of each, evenly from -reach to reach.
       reach: the greatest.
-      y: its class, where the model takes them.
     """
-    grid = np.tile(np.asarray(z), (len(latents), columns, 1))
+    latents = np.argsort(-latent_use(q.mean, q.log_var).activity)[:rows]
+    grid = np.tile(np.asarray(q.mean[0]), (len(latents), columns, 1))
     grid[np.arange(len(latents)), :, latents] = np.linspace(-reach, reach, columns)
     flat = grid.reshape(-1, grid.shape[-1])
-    labels = None if y is None else np.full(len(flat), y, np.int32)
+    labels = None if y is None else np.full(len(flat), y[0], np.int32)
     images = np.asarray(run.model.decode(run.state, flat, labels))
     return images.reshape(*grid.shape[:2], *images.shape[1:])
 

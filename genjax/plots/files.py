@@ -191,11 +191,10 @@ def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> No
 def _save(
     path: str | os.PathLike, sheet: np.ndarray, text: Mapping[str, str], **arrays: np.ndarray
 ) -> None:
+    if Path(path).suffix.lower() == '.npz':
+        return save_arrays(path, arrays)
     with replacing(path, '.png', '.npz') as file:
-        if Path(path).suffix.lower() == '.png':
-            _write_png(file, picture(sheet), text)
-        else:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        _write_png(file, picture(sheet), text)
 
 
 def timeline(frames: Iterable[str | os.PathLike | Images], path: str | os.PathLike) -> None:
