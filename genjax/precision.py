@@ -1,5 +1,6 @@
 """Mixed precision as a policy around a network."""
 
+import os
 from typing import Literal, get_args
 
 import jax
@@ -13,7 +14,17 @@ Precision = Literal['auto', 'float32', 'bfloat16']
 
 
 def best_precision() -> Precision:
-    """bfloat16 on accelerators and on CPUs with matrix units for it (AMX), else float32."""
+    """bfloat16 on accelerators and on CPUs with matrix units for it (AMX), else float32; or what
+    `GENJAX_PRECISION` in the environment says.
+
+    Raises:
+      ValueError: the environment says something else than these two.
+    """
+    wanted = os.environ.get('GENJAX_PRECISION', 'auto')
+    if wanted in ('float32', 'bfloat16'):
+        return wanted
+    if wanted != 'auto':
+        raise ValueError(f'expected GENJAX_PRECISION float32, bfloat16 or auto, got {wanted!r}')
     units = jax.default_backend() != 'cpu' or 'amx_bf16' in cpu_flags()
     return 'bfloat16' if units else 'float32'
 

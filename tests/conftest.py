@@ -3,6 +3,15 @@
 import os
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# Numbers are compared as closely as float32 allows, also where training is in bfloat16.
+os.environ['GENJAX_PRECISION'] = 'float32'
+worker = os.environ.get('PYTEST_XDIST_WORKER')
+if worker and hasattr(os, 'sched_setaffinity'):
+    # Each has cores of its own: threads of several on the same wait for each other, a fifth of the
+    # time of all tests.
+    count, cores = int(os.environ['PYTEST_XDIST_WORKER_COUNT']), sorted(os.sched_getaffinity(0))
+    own = cores[int(worker.removeprefix('gw')) :: count]
+    os.sched_setaffinity(0, own or cores)
 
 import jax
 import numpy as np

@@ -67,7 +67,9 @@ def test_the_decay_of_an_average_follows_the_steps():
             lambda m, p, d=decay: d * m + (1 - d) * p, before, state.nets['net'].params
         )
         jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), state.ema['net'].params, means
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-12),
+            state.ema['net'].params,
+            means,
         )
         seen.append(float(metrics['net/ema_decay']))
     np.testing.assert_allclose(seen, [0.05, 0.05, 0.5, 0.5])

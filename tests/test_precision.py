@@ -93,12 +93,22 @@ MACHINES = [
 @pytest.mark.parametrize(('backend', 'flags', 'best'), MACHINES)
 def test_auto_is_the_best_of_the_machine_that_compiles(monkeypatch, net, backend, flags, best):
     network = mixed_precision(GENERATOR)
+    monkeypatch.delenv('GENJAX_PRECISION')
     monkeypatch.setattr(precision, 'cpu_flags', lambda: frozenset(flags))
     with monkeypatch.context() as patch:
         patch.setattr(jax, 'default_backend', lambda: backend)
         assert best_precision() == best
         program = jax.make_jaxpr(lambda net: network.apply(net, Z, LABELS)[0])(net)
     assert ('bf16' in str(program)) == (best == 'bfloat16')
+
+
+def test_the_environment_says_what_auto_is(monkeypatch):
+    for wanted in ('float32', 'bfloat16'):
+        monkeypatch.setenv('GENJAX_PRECISION', wanted)
+        assert best_precision() == wanted
+    monkeypatch.setenv('GENJAX_PRECISION', 'half')
+    with pytest.raises(ValueError, match="GENJAX_PRECISION float32, .* auto, got 'half'"):
+        best_precision()
 
 
 def test_labels_and_flags_pass_as_they_are():
