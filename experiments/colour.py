@@ -33,14 +33,12 @@ before 30,000 steps of 64, where it has overfitted 9,000 images: logits are 5 an
 the fastest network is ahead.
 """
 
-import os
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from experiments.minutes import at_most
 from genjax import plots
 from genjax.evaluation import evaluate, samples
 from genjax.machine import own_process
@@ -69,15 +67,11 @@ def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, optio
       seed: of the run.
       options: of the recipe.
     """
-    timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    try:
+    with at_most(minutes):
         return train(
             recipe, data, run=folder, seed=seed, held_out=0.1, dispatch=10, steps=_ENOUGH,
             sample_every=_ENOUGH, eval_every=_ENOUGH, **options,
         )  # fmt: skip
-    finally:
-        timer.cancel()
 
 
 def main(
