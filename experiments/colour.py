@@ -33,18 +33,16 @@ before 30,000 steps of 64, where it has overfitted 9,000 images: logits are 5 an
 the fastest network is ahead.
 """
 
-import os
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from experiments.minutes import at_most
 from genjax import plots
 from genjax.evaluation import evaluate, samples
 from genjax.machine import own_process
-from genjax.train import Run, train
+from genjax.train import Run, load, train
 
 _ALL: dict[str, dict[str, Any]] = {
     'dcgan': {'width': 32},
@@ -58,7 +56,9 @@ _ENOUGH = 10**6  # steps that no minutes suffice for
 _FIGURES = ('frechet', 'kernel', 'precision', 'recall', 'density', 'coverage')
 
 
-def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, options: dict) -> Run:
+def learn(
+    recipe: str, data: Any, folder: Path, minutes: float, seed: int, every: int, options: dict
+) -> Run:
     """Trains until it is told to end, after so many minutes, compilation included.
 
     Args:
@@ -67,17 +67,14 @@ def learn(recipe: str, data: Any, folder: Path, minutes: float, seed: int, optio
       folder: of the run, which is not there yet.
       minutes: of the training.
       seed: of the run.
+      every: steps from one checkpoint to the next.
       options: of the recipe.
     """
-    timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    try:
+    with at_most(minutes):
         return train(
             recipe, data, run=folder, seed=seed, held_out=0.1, dispatch=10, steps=_ENOUGH,
-            sample_every=_ENOUGH, eval_every=_ENOUGH, **options,
+            sample_every=_ENOUGH, eval_every=every, keep_every=every, **options,
         )  # fmt: skip
-    finally:
-        timer.cancel()
 
 
 def main(
@@ -87,6 +84,8 @@ def main(
     only: tuple[str, ...] = tuple(_ALL),
     seed: int = 0,
     num_classes: int | None = None,
+    augment: tuple[str, ...] = (),
+    every: int = _ENOUGH,
 ) -> None:
     """Trains and measures each.
 
@@ -97,20 +96,29 @@ def main(
       only: names of recipes.
       seed: of all runs.
       num_classes: of the data, to use their labels.
+      augment: as `--augment` of `genjax train`.
+      every: steps between checkpoints, all of which are measured.
     """
     own_process()
     for recipe in only:
         options = _ALL[recipe] | ({'num_classes': num_classes} if num_classes else {})
-        run = learn(recipe, data, folder / f'{recipe}_{seed}', minutes, seed, options)
-        found = evaluate(run, features='pixels', n=1000, resamples=3)
-        drawn = samples(run, 64)
-        plots.save_images(folder / f'{recipe}_{seed}' / 'samples.png', drawn.x, drawn.columns)
-        told = '  '.join(
-            f'{figure.name.partition(" ")[0]} {figure.value:.3g} ({figure.real:.3g})'
-            for figure in found.figures
-            if figure.name.startswith(_FIGURES)
-        )
-        print(f'{recipe:8} {int(run.state.step):6} steps: {told}', flush=True)
+        options |= {'augment': augment} if augment else {}
+        place = folder / '_'.join([recipe, *augment, str(seed)])
+        learn(recipe, data, place, minutes, seed, every, options)
+        for step in sorted(int(kept.name) for kept in (place / 'checkpoints').glob('[0-9]*')):
+            _tell(recipe, load(place, step), place / f'samples_{step}.png')
+
+
+def _tell(recipe: str, run: Run, picture: Path) -> None:
+    found = evaluate(run, features='pixels', n=1000, resamples=3)
+    drawn = samples(run, 64)
+    plots.save_images(picture, drawn.x, drawn.columns)
+    told = '  '.join(
+        f'{figure.name.partition(" ")[0]} {figure.value:.3g} ({figure.real:.3g})'
+        for figure in found.figures
+        if figure.name.startswith(_FIGURES)
+    )
+    print(f'{recipe:8} {int(run.state.step):6} steps: {told}', flush=True)
 
 
 if __name__ == '__main__':

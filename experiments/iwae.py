@@ -1,6 +1,7 @@
-"""IWAE's Table 1 with one stochastic layer (Burda et al. 2016, https://arxiv.org/abs/1509.00519).
+"""IWAE's Table 1 (Burda et al. 2016, https://arxiv.org/abs/1509.00519).
 
     python -m experiments.iwae --mnist FOLDER --folder runs/iwae    (45 minutes on 2 cores)
+    python -m experiments.iwae --mnist FOLDER --folder runs/iwae_2 --layers 2
     python -m experiments.iwae --mnist FOLDER --folder runs/iwae_full --paper    (an accelerator)
 
 FOLDER holds MNIST's four idx files. The network is 784-200-200-z50 with tanh and a mirrored decoder
@@ -42,6 +43,7 @@ import optax
 from flax.linen.initializers import glorot_uniform
 from jaxtyping import Array
 
+from experiments.iwae_layers import Lower, two_layers
 from genjax import data, from_linen, metrics, vae
 from genjax.evaluation.evidence import in_pieces
 from genjax.images import scale
@@ -50,21 +52,28 @@ from genjax.optim import adam
 from genjax.train import Run, train
 
 HIDDEN, LATENT, SAMPLES = (200, 200), 50, 5000
+LOWER, BETWEEN = 100, 100  # of two layers: the one that is decoded, and hidden units between
 RATES = [1e-4 * round(10 ** (1 - i / 7), 1) for i in range(8)]
 VALIDATION = 400
 IMAGES = 100  # that are measured at once
 
 
 def iwae(
-    image_shape: tuple[int, int, int], *, k: int, mean: str, stages: tuple[int, ...]
+    image_shape: tuple[int, int, int],
+    *,
+    k: int,
+    mean: str,
+    stages: tuple[int, ...],
+    layers: int = 1,
 ) -> vae.VAE:
-    """The paper's IWAE with one stochastic layer.
+    """The paper's IWAE.
 
     Args:
       image_shape: `(height, width, channels)`.
       k: samples of the posterior.
       mean: data whose mean pixels the decoder puts out at first.
       stages: steps with each of the rates.
+      layers: of latents, 1 or 2.
     """
     start = np.clip(data.load(mean).x.mean(0) / 255, 0.001, 0.999).ravel()
     common: dict[str, Any] = {'activation': jnp.tanh, 'kernel_init': glorot_uniform()}
@@ -74,19 +83,26 @@ def iwae(
         output_bias_init=lambda *_: jnp.float32(np.log(start / (1 - start))),
         **common,
     )
-    x, z = (jax.ShapeDtypeStruct((1, *s), jnp.float32) for s in (image_shape, (LATENT,)))
+    read, d = (LATENT, LATENT) if layers == 1 else (LOWER, LOWER + LATENT)
+    x, z = (jax.ShapeDtypeStruct((1, *s), jnp.float32) for s in (image_shape, (d,)))
     networks = {
-        'encoder': from_linen(MLPEncoder(LATENT, HIDDEN, **common), x),
-        'decoder': from_linen(decoder, z),
+        'encoder': from_linen(MLPEncoder(read, HIDDEN, **common), x),
+        'decoder': from_linen(decoder if layers == 1 else Lower(LOWER, decoder), z),
     }
-    settings = vae.Settings(image_shape, LATENT, vae.bernoulli(), vae.bounds.iwae, k)
-    parts = vae.parts_of(networks, settings)
+    settings = vae.Settings(image_shape, d, vae.bernoulli(), vae.bounds.iwae, k)
+    own: tuple = ()
+    if layers == 2:
+        own = two_layers(LOWER, LATENT, BETWEEN, common['kernel_init'])
+        networks |= {'posterior': own[0].network(d), 'prior': own[1].network(image_shape, d)}
+        settings = settings._replace(has_normal_prior=False)
+    parts = vae.parts_of(networks, settings, *own)
     rates = optax.join_schedules(
         [optax.constant_schedule(rate) for rate in RATES], np.cumsum(stages)[:-1].tolist()
     )
     return vae.variational(
-        networks, parts, vae.compose(parts), settings, optimizer=adam(rates, eps=1e-4)
-    )
+        networks, parts, vae.compose(parts), settings, optimizer=adam(rates, eps=1e-4),
+        trains=tuple(networks),
+    )  # fmt: skip
 
 
 def binarized(source: Any, n: int | None = None) -> Array:
@@ -117,8 +133,9 @@ def measure(run: Run, images: Array, samples: int = SAMPLES) -> metrics.NLL:
 
 
 def learn(
-    source: Any, run: Path, k: int, stages: tuple[int, ...], steps: int, batch_size: int
-) -> Run:
+    source: Any, run: Path, k: int, stages: tuple[int, ...], steps: int, batch_size: int,
+    layers: int = 1,
+) -> Run:  # fmt: skip
     """Trains up to some step; what is trained already is continued.
 
     Args:
@@ -128,11 +145,13 @@ def learn(
       stages: steps with each of the rates.
       steps: at which to stop.
       batch_size: examples an update.
+      layers: of latents.
     """
     images = data.load(source)
     return train(
         iwae, images, run=run, steps=steps, batch_size=batch_size, dispatch=100,
         held_out=VALIDATION / images.size, k=k, mean=str(source), stages=stages,
+        layers=layers,
     )  # fmt: skip
 
 
@@ -143,6 +162,7 @@ def main(
     steps: int = 32_000,
     ks: tuple[int, ...] = (1, 5, 50),
     curve: int = 500,
+    layers: int = 1,
 ) -> None:
     """Trains for each k in turn, and prints the curve and the final NLL.
 
@@ -153,6 +173,7 @@ def main(
       steps: of the short protocol.
       ks: samples of the posterior.
       curve: test images of the curve's points; all are used at the end too.
+      layers: of latents, 1 or 2.
     """
     epoch = (60_000 - VALIDATION) // 20
     stages = tuple(3**i * epoch if paper else steps // 8 for i in range(8))
@@ -160,7 +181,9 @@ def main(
     for until in np.cumsum(stages):
         last = until == sum(stages)
         for k in ks:
-            run = learn(mnist, folder / f'k{k}', k, stages, int(until), 20 if paper else 100)
+            run = learn(
+                mnist, folder / f'k{k}', k, stages, int(until), 20 if paper else 100, layers
+            )
             if int(run.state.step) > until:
                 continue  # It was measured when it was there.
             for images in [test[:curve], test][: 1 + last]:

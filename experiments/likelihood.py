@@ -21,6 +21,12 @@ of 16; and how far AIS is above IWAE, with its error over the images:
 if not on every image: AIS is 1.8 below to 2.3 above. With 20 they do not quite. Both are lower
 bounds in expectation, hence 5,000 samples of the encoder are too few there. The effective samples
 say so; the errors do not, since the weights that would tell have not been drawn.
+
+    python -m experiments.likelihood --data digits --run runs/likelihoods --steps 1000 --methods
+        conv_vae beta_vae beta_tc_vae iwae nf_vae iaf_vae vamp_vae exemplar_vae hvae
+
+does the same for other methods, whose latents have to fill all of space: the chains start at
+N(0, I), whatever the prior is.
 """
 
 import time
@@ -51,10 +57,10 @@ def binarized(run: Run) -> dict:
 
 @partial(jax.jit, static_argnums=(0, 4))
 def annealed(model: vae.VAE, state, key, batch: dict, steps: int) -> metrics.Annealed:
-    """Chains from the prior to the posterior.
+    """Chains from N(0, I) to the posterior.
 
     Args:
-      model: any VAE whose prior is N(0, I).
+      model: any VAE whose latents fill all of space.
       state: of it.
       key: of the chains.
       batch: images.
@@ -75,7 +81,7 @@ def compare(model: vae.VAE, state, batch: dict, steps: int) -> None:
     """Prints what both ways say of the same images.
 
     Args:
-      model: any VAE whose prior is N(0, I).
+      model: any VAE whose latents fill all of space.
       state: of it.
       batch: binary images.
       steps: temperatures of the chains.
@@ -102,8 +108,15 @@ def main(
     k: int = 1,
     steps: int = 4700,
     temperatures: int = 500,
+    methods: tuple[str, ...] = (),
 ) -> None:
-    """Trains by k samples of the posterior, and compares."""
+    """Trains by k samples of the posterior, and compares; or as each of some methods does."""
+    for method in methods:
+        made = train(method, data, run=run / method, steps=steps, latent_dim=latent_dim)
+        print(method, flush=True)
+        compare(made.model, made.state, binarized(made), temperatures)
+    if methods:
+        return
     options = {'latent_dim': latent_dim, 'k': k, 'bound': vae.elbo if k == 1 else vae.bounds.iwae}
     made = train('vae', data, run=run, steps=steps, batch_size=128, **options)
     compare(made.model, made.state, binarized(made), temperatures)

@@ -8,6 +8,7 @@ from scipy import integrate, special, stats
 
 from genjax import latents
 from genjax.latents import radii
+from genjax.latents.gyroplanes import Gyroplanes, gyroplanes
 from genjax.latents.hyperbolic import exponential, logarithm
 from genjax.latents.relaxed import uniform_categories
 from genjax.latents.spheres import _angle, log_area
@@ -146,6 +147,34 @@ def test_draws_of_the_ball_lie_as_far_as_they_should(c):
             logarithm(mean[None], p.sample(stream(KEY, 'draw'), 20_000), c), axis=-1
         )
         np.testing.assert_allclose(np.sqrt(np.mean(flat**2) / 3), scale, rtol=0.02)
+
+
+@pytest.mark.parametrize('c', [0.3, 1.0])
+def test_gyroplanes_are_distances_to_the_nearest_point_of_geodesics(c):
+    """In the disk, with complex numbers: a line through the origin, moved along its normal."""
+    normals, offsets = RNG.normal(size=(3, 2)), np.array([0.0, 0.7, -0.4])
+    z = RNG.uniform(-0.6, 0.6, (5, 2)) / np.sqrt(c)
+    length = np.linalg.norm(normals, axis=1)
+    unit, point = (normals[:, 0] + 1j * normals[:, 1]) / length, np.sqrt(c) * (z @ [1, 1j])
+    p = np.tanh(np.sqrt(c) * offsets / 2) * unit
+    line = 1j * unit * np.linspace(-1, 1, 200_001)[1:-1, None]
+    line = (p + line) / (1 + p.conj() * line)
+    gaps = np.abs(point[:, None, None] - line) ** 2
+    gaps = gaps / ((1 - np.abs(point[:, None, None]) ** 2) * (1 - np.abs(line) ** 2))
+    distance = np.arccosh(1 + 2 * gaps.min(axis=1)) / np.sqrt(c)
+    side = np.sign(((point[:, None] - p) / (1 - p.conj() * point[:, None]) * unit.conj()).real)
+    got = gyroplanes(*(jnp.float32(a) for a in (z, normals, offsets)), c)
+    np.testing.assert_allclose(got, side * length * distance, atol=2e-4)
+
+
+def test_gyroplanes_of_a_flat_ball_are_a_dense_layer():
+    v, layer = jnp.float32(RNG.normal(size=(4, 3))), Gyroplanes(6, c=1e-5)
+    params = layer.init(KEY, v)['params']
+    params = params | {'bias': jnp.linspace(-1.0, 1.0, 6)}
+    z = exponential(jnp.zeros_like(v), v, 1e-5)
+    kernel = np.asarray(params['kernel'])
+    flat = np.asarray(v) @ kernel - np.linalg.norm(kernel, axis=0) * np.linspace(-1, 1, 6)
+    np.testing.assert_allclose(layer.apply({'params': params}, z), flat, atol=1e-3)
 
 
 def test_a_riemannian_scale_has_a_gradient():

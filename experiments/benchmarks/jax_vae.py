@@ -19,12 +19,14 @@ def model(network: str = 'dense', precision: str = 'float32', **sizes):
     """The recipe with the examples' loss, cross entropy with grey targets.
 
     Args:
-      network: `'dense'` or `'convolutional'`.
+      network: `'dense'`, `'convolutional'`, or the name of another recipe.
       precision: of training.
       **sizes: keywords of the recipe.
     """
-    recipe = {'dense': genjax.vae.vae, 'convolutional': genjax.vae.conv_vae}[network]
-    return recipe(SHAPE, likelihood=genjax.vae.grey_bernoulli, precision=precision, **sizes)
+    name = {'dense': 'vae', 'convolutional': 'conv_vae'}.get(network, network)
+    return getattr(genjax.vae, name)(
+        SHAPE, likelihood=genjax.vae.grey_bernoulli, precision=precision, **sizes
+    )
 
 
 def steps(
@@ -39,15 +41,16 @@ def steps(
     """Steps on batches that lie on the device."""
     sizes = sizes or {}
     x = jax.random.randint(jax.random.key(1), (times, batch, *SHAPE), 0, 256).astype(jnp.uint8)
+    facts = {}
     if network == 'dense':
-        nominal = flops.vae_step(*sizes.get('hidden', (400,)), batch=batch)
-    else:
-        nominal = flops.conv_vae_step(batch=batch, **sizes)
+        facts['nominal_flops'] = flops.vae_step(*sizes.get('hidden', (400,)), batch=batch)
+    elif network == 'convolutional':
+        facts['nominal_flops'] = flops.conv_vae_step(batch=batch, **sizes)
     with contextlib.ExitStack() as stack:
         if flax:
             stack.callback(swapped(genjax.nn.convnet))
         vae = model(network, precision, **sizes)
-        return training(vae, {'x': x}, times, scanned, {'nominal_flops': nominal})
+        return training(vae, {'x': x}, times, scanned, facts)
 
 
 def spans(n: int, batch: int, epochs: int = 1000, limit: int = 100):

@@ -145,6 +145,27 @@ def conv_vae(width: int = 32, batch: int = 128, times: int = 10) -> Benchmark:
     )
 
 
+def pythae(batch: int = 128, times: int = 20) -> list[Benchmark]:
+    """Methods that Pythae has too, which is to be installed where PyTorch is."""
+    common = {'batch': batch, 'times': times}
+    return [
+        Benchmark(
+            f'pythae/{method}',
+            f'{what}, 28x28x1, batch {batch}, beside that of Pythae.',
+            'step',
+            (
+                *ours('jax_vae:steps', common | {'network': method}),
+                *peers('torch_pythae:steps', common | {'method': method}),
+            ),
+        )
+        for method, what in {
+            'vamp_vae': 'VampPrior of 500 pseudo-inputs, gated layers 300-300',
+            'iwae': 'IWAE of 50 samples, 200-200',
+            'hyperspherical_vae': 'Hyperspherical VAE, 256-128, latents in 11 dimensions',
+        }.items()
+    ]
+
+
 def flax_vae(batch: int = 128, times: int = 100) -> Benchmark:
     """The VAE of Flax's examples."""
     common = {'batch': batch, 'times': times}
@@ -228,6 +249,7 @@ SUITE: dict[str, Callable[[str], Benchmark | list[Benchmark]]] = {
     'vae': vae,
     'conv_vae': lambda file: conv_vae(),
     'flax_vae': lambda file: flax_vae(),
+    'pythae': lambda file: pythae(),
     'sampling': lambda file: sampling(),
     'convs': lambda file: convs(),
     'forms': lambda file: forms(),

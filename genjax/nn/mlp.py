@@ -32,8 +32,10 @@ class _Hidden(nn.Module):
 
     @nn.compact
     def __call__(self, h: Array, train: bool) -> Array:
+        # A gated linear unit is the product of two maps.
+        maps = 2 if self.activation is nn.glu else 1
         for size in self.sizes:
-            h = self.activation(nn.Dense(size, kernel_init=self.kernel_init)(h))
+            h = self.activation(nn.Dense(maps * size, kernel_init=self.kernel_init)(h))
             h = nn.Dropout(self.dropout, deterministic=not train)(h)
         return h
 
@@ -100,6 +102,7 @@ class MLPDecoder(nn.Module):
       dropout: rate after each hidden layer.
       kernel_init: of every layer.
       output_bias_init: of the last layer's bias; the logit of the pixels' mean is a good start.
+      first: a layer before the hidden ones that takes z alone, with the activation behind it.
     """
 
     output_shape: Sequence[int]
@@ -109,12 +112,14 @@ class MLPDecoder(nn.Module):
     dropout: float = 0.0
     kernel_init: Callable = _KERNEL
     output_bias_init: Callable = zeros_init()
+    first: nn.Module | None = None
 
     @nn.compact
     def __call__(
         self, z: Float[Array, 'b d'], y: Int[Array, 'b'] | None = None, train: bool = True
     ) -> Float[Array, 'b ...']:
-        h = with_labels(z, y, self.num_classes)
+        h = z if self.first is None else self.activation(self.first(z))
+        h = with_labels(h, y, self.num_classes)
         h = _Hidden(self.hidden, self.activation, self.dropout, self.kernel_init)(h, train)
         size = math.prod(self.output_shape)
         h = nn.Dense(size, kernel_init=self.kernel_init, bias_init=self.output_bias_init)(h)

@@ -214,7 +214,7 @@ def ciwae():
 
 @preset(
     vae,
-    networks='mlp:hidden=(300, 300)',
+    networks='mlp:hidden=(300, 300),activation=glu',
     latent_dim=40,
     prior='vamp:components=500',
     learning_rate=5e-4,
@@ -284,7 +284,7 @@ def hyperspherical_vae():
     """
 
 
-@preset(vae, networks='mlp:hidden=(600,)', latent_dim=5, posterior='poincare')
+@preset(vae, networks='gyroplane', latent_dim=5, posterior='poincare', learning_rate=5e-4)
 def poincare_vae():
     """Poincare VAE, Mathieu et al. 2019 (https://arxiv.org/abs/1901.06033): latents in hyperbolic
     space, for hierarchies.
