@@ -14,7 +14,9 @@ def at_most(minutes: float) -> Iterator[None]:
     Args:
       minutes: compilation included.
     """
-    timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
+    seconds = min(60 * minutes, threading.TIMEOUT_MAX)
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
     timer.start()
     try:
         yield

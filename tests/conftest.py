@@ -5,13 +5,6 @@ import os
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # Numbers are compared as closely as float32 allows, also where training is in bfloat16.
 os.environ['GENJAX_PRECISION'] = 'float32'
-worker = os.environ.get('PYTEST_XDIST_WORKER')
-if worker and hasattr(os, 'sched_setaffinity'):
-    # Each has cores of its own: threads of several on the same wait for each other, a fifth of the
-    # time of all tests.
-    count, cores = int(os.environ['PYTEST_XDIST_WORKER_COUNT']), sorted(os.sched_getaffinity(0))
-    own = cores[int(worker.removeprefix('gw')) :: count]
-    os.sched_setaffinity(0, own or cores)
 
 import jax
 import numpy as np
@@ -21,6 +14,16 @@ from genjax import plots
 from genjax.machine import own_process
 from tests import compiler
 
+
+def own_cores():
+    """Workers on the same cores wait for each other, a fifth of the time of all tests."""
+    worker = os.environ.get('PYTEST_XDIST_WORKER')
+    if worker and hasattr(os, 'sched_setaffinity'):
+        count, cores = int(os.environ['PYTEST_XDIST_WORKER_COUNT']), sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[int(worker.removeprefix('gw')) :: count] or cores)
+
+
+own_cores()  # Before threads are made.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
 own_process()

@@ -107,7 +107,7 @@ def test_the_environment_says_what_auto_is(monkeypatch):
         monkeypatch.setenv('GENJAX_PRECISION', wanted)
         assert best_precision() == wanted
     monkeypatch.setenv('GENJAX_PRECISION', 'half')
-    with pytest.raises(ValueError, match="GENJAX_PRECISION float32, .* auto, got 'half'"):
+    with pytest.raises(ValueError, match=r"GENJAX_PRECISION float32, .* auto, got 'half'"):
         best_precision()
 
 
