@@ -9,13 +9,14 @@ from scipy import integrate, special, stats
 from genjax import latents
 from genjax.latents import radii
 from genjax.latents.gyroplanes import Gyroplanes, gyroplanes
-from genjax.latents.hyperbolic import exponential, logarithm
+from genjax.latents.hyperbolic import exponential, logarithm, mobius_add
 from genjax.latents.relaxed import uniform_categories
 from genjax.latents.spheres import _angle, log_area
 from genjax.random import stream
 
 KEY = jax.random.key(41)
 RNG = np.random.default_rng(5)
+ANGLES = np.linspace(0, 2 * np.pi, 50)
 
 
 def test_a_full_gaussian_is_scipys():
@@ -147,6 +148,21 @@ def test_draws_of_the_ball_lie_as_far_as_they_should(c):
             logarithm(mean[None], p.sample(stream(KEY, 'draw'), 20_000), c), axis=-1
         )
         np.testing.assert_allclose(np.sqrt(np.mean(flat**2) / 3), scale, rtol=0.02)
+
+
+def test_sums_of_moebius_are_those_of_complex_numbers_and_finite_at_all_edges():
+    x, y = (RNG.uniform(-1, 1, (2, 60, 2)) / 1.5).astype(np.float32)
+    a, b = (np.float64(p) @ [1, 1j] for p in (x, y))
+    expected = (a + b) / (1 + a.conj() * b)
+    np.testing.assert_allclose(np.asarray(mobius_add(x, y, 1.0)) @ [1, 1j], expected, atol=2e-6)
+    edge = np.float32(1 - 1e-6) * np.float32(np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1))
+
+    def both(x, y):
+        return jnp.sum(mobius_add(x, y, 1.0))
+
+    for far in (edge, -edge, np.roll(edge, 1, axis=0)):
+        for found in (mobius_add(edge, far, 1.0), *jax.grad(both, (0, 1))(edge, far)):
+            assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize('c', [0.3, 1.0])

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
+from genjax.latents.gyroplanes import Gyroplanes
 from genjax.nn.conv import conv, conv_transpose
 from genjax.nn.convnet import ConvDecoder, ConvEncoder
 from genjax.nn.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -132,6 +134,11 @@ def test_odd_maps_are_halved_and_doubled_by_the_same_windows():
 ENCODERS = {
     'mlp': (MLPEncoder(5, (7,)), MLPDecoder((28, 28, 2), (7,))),
     'conv': (ConvEncoder(5, 4), ConvDecoder((28, 28, 2), 4)),
+    'gated': (MLPEncoder(5, (7,), nn.glu), MLPDecoder((28, 28, 2), (7,), nn.glu)),
+    'gyroplanes': (
+        MLPEncoder(5, (7,), num_classes=3),
+        MLPDecoder((28, 28, 2), (), num_classes=3, first=Gyroplanes(7)),
+    ),
     'mlp labels': (MLPEncoder(5, (7,), num_classes=3), MLPDecoder((28, 28, 2), num_classes=3)),
     'conv labels': (ConvEncoder(5, 4, 3), ConvDecoder((28, 28, 2), 4, 3)),
 }
@@ -140,8 +147,8 @@ ENCODERS = {
 @pytest.mark.parametrize('name', ENCODERS)
 def test_encoders_and_decoders_fit_and_heed_their_labels(name):
     encoder, decoder = ENCODERS[name]
-    x, z = jax.random.normal(stream(KEY, 'x'), (3, 28, 28, 1)), jnp.ones((3, 5))
-    labels = [(jnp.full(3, i),) for i in range(2)] if 'labels' in name else [()]
+    x, z = jax.random.normal(stream(KEY, 'x'), (3, 28, 28, 1)), jnp.full((3, 5), 0.3)
+    labels = [(jnp.full(3, i),) for i in range(2)] if encoder.num_classes else [()]
     for module, inputs in ((encoder, x), (decoder, z)):
         variables = module.init(KEY, inputs, *labels[0], train=False)
         outs = [module.apply(variables, inputs, *y, train=False) for y in labels]

@@ -369,6 +369,8 @@ def test_samples_are_decoded_draws_of_a_learned_prior():
         ({'posterior': 'von_mises_fisher', 'latent_dim': 1}, 'expected latent_dim >= 2 for a sph'),
         ({'posterior': 'categorical', 'latent_dim': 15}, 'a latent_dim that 10 categories divide'),
         ({'posterior': 'poincare:c=0.0'}, 'expected c > 0, got 0.0'),
+        ({'networks': 'gyroplane:hidden=()'}, "glu and c > 0, got (), 'relu' and 1.0"),
+        ({'networks': 'gyroplane:activation=glu'}, 'other than glu and c > 0, got (600,)'),
         ({'posterior': 'iaf:layers=0'}, 'expected layers >= 1, got 0'),
         ({'posterior': 'poincare', 'prior': 'maf'}, 'expected a prior where the latents of this'),
         ({'posterior': 'categorical', 'prior': 'mixture'}, 'its own, vamp or exemplar, got one on'),

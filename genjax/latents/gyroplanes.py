@@ -9,7 +9,7 @@ from flax import linen as nn
 from flax.linen.initializers import variance_scaling, zeros_init
 from jaxtyping import Array, Float
 
-from genjax.latents.hyperbolic import exponential, mobius_add
+from genjax.latents.distributions import leading
 
 
 def gyroplanes(
@@ -17,9 +17,10 @@ def gyroplanes(
 ) -> Float[Array, '... n']:
     """Signed distances to hyperplanes of the ball, each times the length of its normal a.
 
-    `|a| asinh(2 sqrt(c) <w, a / |a|> / (1 - c |w|^2)) / sqrt(c)` with `w = -p + z` of Moebius; the
-    hyperplane is orthogonal to a at p, which lies along a at the given offset from the origin. As
-    c goes to 0 that is `<v, a> - |a| offset` of the tangent v that z is the exponential of.
+    `|a| asinh((2 sqrt(c) <z, a / |a|> cosh(o) - (1 + c |z|^2) sinh(o)) / (1 - c |z|^2)) / sqrt(c)`,
+    o the offset times `sqrt(c)`: the hyperplane is orthogonal to a at the point that lies along a
+    at its offset from the origin. As c goes to 0 that is `<v, a> - |a| offset` of the tangent v
+    that z is the exponential of.
 
     Args:
       z: points of the ball.
@@ -29,12 +30,12 @@ def gyroplanes(
     """
     root = math.sqrt(c)
     length = jnp.sqrt(jnp.sum(jnp.square(normals), axis=-1) + 1e-20)
-    unit = normals / length[:, None]
-    p = exponential(jnp.zeros_like(unit), offsets[:, None] * unit, c)
-    w = mobius_add(*jnp.broadcast_arrays(-p, z[..., None, :]), c)
-    beside = 1 - c * jnp.sum(jnp.square(w), axis=-1)
-    along = jnp.sum(w * jnp.broadcast_to(unit, w.shape), axis=-1)
-    return jnp.broadcast_to(length, along.shape) * jnp.arcsinh(2 * root * along / beside) / root
+    squares = c * jnp.sum(jnp.square(z), axis=-1, keepdims=True)
+    beside = jnp.maximum(1 - squares, 1e-6)  # As far from the edge as float32 is.
+    of_planes = length, jnp.cosh(root * offsets), jnp.sinh(root * offsets)
+    length, cosh, sinh = (leading(each, z.ndim) for each in of_planes)
+    along = 2 * root * (z @ normals.T) / length
+    return length * jnp.arcsinh((along * cosh - (1 + squares) * sinh) / beside) / root
 
 
 class Gyroplanes(nn.Module):

@@ -42,7 +42,11 @@ def mobius_add(
     """
     dot, xx, yy = (jnp.sum(a * b, axis=-1, keepdims=True) for a, b in ((x, y), (x, x), (y, y)))
     top = (1 + 2 * c * dot + c * yy) * x + (1 - c * xx) * y
-    return _inside(top / (1 + 2 * c * dot + c * c * xx * yy), c)
+    # 1 + 2 c <x, y> + c^2 |x|^2 |y|^2 as a sum of squares: at opposite edges it would round to 0.
+    size, other = _norm(x), _norm(y)
+    apart = jnp.sum(jnp.square(x / size + y / other), axis=-1, keepdims=True)
+    lengths = c * size * other
+    return _inside(top / (jnp.square(1 - lengths) + lengths * apart), c)
 
 
 def exponential(mean: Float[Array, '... d'], v: Float[Array, '... d'], c: float) -> Array:

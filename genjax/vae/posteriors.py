@@ -47,6 +47,8 @@ class Posterior(NamedTuple):
     is_flat: bool = True
 
 
+_FARTHEST = 8.0  # from the origin of a ball of curvature -1
+
 POSTERIOR = Kind('a posterior', (__name__,), (Posterior,))
 PosteriorLike = Annotated[Posterior | Callable[..., Posterior] | str, POSTERIOR]
 
@@ -117,8 +119,10 @@ def poincare(c: float = 1.0, kind: Literal['wrapped', 'riemannian'] = 'wrapped')
     wrapped = kind == 'wrapped'
 
     def distribution(net, first, second):
-        mean = exponential(jnp.zeros_like(first), first, c)
-        # Wider than that, all is at the edge of what float32 knows.
+        # Farther out all is at the edge of what float32 knows.
+        length = jnp.sqrt(c * jnp.sum(jnp.square(first), axis=-1, keepdims=True) + 1e-12)
+        near = first * (_FARTHEST * jnp.tanh(length / _FARTHEST) / length)
+        mean = exponential(jnp.zeros_like(first), near, c)
         log_var = bounded(second, -20.0, 2.0)
         if wrapped:
             return WrappedNormal(mean, log_var, c)

@@ -236,7 +236,7 @@ ROWS = [
     _vae_row(vae.msssim_vae),
     _vae_row(vae.nf_vae),
     _vae_row(vae.piwae, hidden=(64,), k=4, encoder_bound='miwae:groups=2'),
-    _vae_row(vae.poincare_vae, beta=0.1),
+    _vae_row(vae.poincare_vae, hidden=(32,), learning_rate=5e-3),
     _vae_row(vae.rae_gp),
     _vae_row(vae.rae_l2),
     _vae_row(
