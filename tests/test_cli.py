@@ -159,7 +159,7 @@ def test_interpolations_are_a_pair_a_row(runs, tmp_path):
     ('words', 'message'),
     [
         (['sample', '{runs}/gan', '--y', '3', '--out', 'x.png'], 'a class of [0, 3), got 3'),
-        (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a VAE to reconstruct by'),
+        (['reconstruct', '{runs}/gan', '--out', 'x.png'], 'expected a run of a VAE'),
         (
             ['train', 'dcgan', '--data', '{source}', '--run', '{runs}/gan', '--steps', '9'],
             "options.networks: the run has 'dcgan:width=2', the command says 'dcgan'",

@@ -122,7 +122,7 @@ def vae_of(run: Run) -> VAE:
       RunError: it is another.
     """
     if not isinstance(run.model, VAE):
-        raise RunError(f'expected a VAE to reconstruct by, got a {run.config["recipe"]}')
+        raise RunError(f'expected a run of a VAE, got a {run.config["recipe"]}')
     return run.model
 
 
