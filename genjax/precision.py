@@ -21,8 +21,9 @@ def best_precision() -> Precision:
       ValueError: the environment says something else than these two.
     """
     wanted = os.environ.get('GENJAX_PRECISION', 'auto')
-    if wanted in ('float32', 'bfloat16'):
-        return wanted
+    said: dict[str, Precision] = {'float32': 'float32', 'bfloat16': 'bfloat16'}
+    if wanted in said:
+        return said[wanted]
     if wanted != 'auto':
         raise ValueError(f'expected GENJAX_PRECISION float32, bfloat16 or auto, got {wanted!r}')
     units = jax.default_backend() != 'cpu' or 'amx_bf16' in cpu_flags()

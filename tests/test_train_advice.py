@@ -50,6 +50,11 @@ SPOILT = {
         {'augment': 'flip', **SMALL},
         'flip makes a VAE draw mirrored images as often as others',
     ),
+    'halves that are mirrored': (
+        (gan.gan, GREYS),
+        {'augment': 'flip:probability=0.5', **SMALL},
+        'leaves open which way round samples are',
+    ),
     'labels that are not used': (
         (gan.gan, GREYS),
         SMALL,

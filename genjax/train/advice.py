@@ -232,6 +232,11 @@ def _of_objectives(o: Config) -> list:
             o.get('objective') == 'wasserstein' and not bounded,
             "wasserstein's loss has no bound without weight_clip or a penalty such as wgan_gp",
         ),
+        (
+            'objective' in o and _part(o, 'flip') and _part(o, 'probability=0.5'),
+            'flip:probability=0.5 of real and fake images leaves open which way round samples are: '
+            'below 1/2 they are as the data',
+        ),
     ]
 
 

@@ -25,6 +25,7 @@ def accelerator():
     """Here `precision='auto'` finds one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, 'default_backend', lambda: 'gpu')
+        patch.delenv('GENJAX_PRECISION')
         yield
 
 
