@@ -34,12 +34,12 @@ AUGMENT = Kind('an augmentation', (__name__,), (Augment,))
 AugmentLike = Annotated[Augment | Callable[..., Augment] | str, AUGMENT]
 
 
-def flip(probability: float = 0.4) -> Augment:
+def flip(probability: float = 0.25) -> Augment:
     """Mirrors each image left to right with a probability.
 
-    Below 1/2 for a GAN: of halves that are mirrored nothing tells which way round they were, and a
-    generator whose images all have the light on one side looks right (Karras et al. 2020,
-    https://arxiv.org/abs/2006.06676, appendix C).
+    Well below 1/2 for a GAN: of halves that are mirrored nothing tells which way round they were,
+    and a generator whose images all have the light on one side looks right (Karras et al. 2020,
+    https://arxiv.org/abs/2006.06676, appendix C); near 1/2 little does.
 
     Args:
       probability: in [0, 1].

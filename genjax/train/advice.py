@@ -235,7 +235,7 @@ def _of_objectives(o: Config) -> list:
         (
             'objective' in o and _part(o, 'flip') and _part(o, 'probability=0.5'),
             'flip:probability=0.5 of real and fake images leaves open which way round samples are: '
-            'below 1/2 they are as the data',
+            '0.25 does not',
         ),
     ]
 
