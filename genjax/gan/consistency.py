@@ -13,9 +13,11 @@ from genjax.parts import ScalarOrSchedule, make_all
 from genjax.random import stream
 
 Moves = Sequence[AugmentLike]
+# As theirs: what the discriminator is trained to tell apart is not mirrored.
+_FLIP = 'flip:probability=0.5'
 
 
-def consistency(weight: ScalarOrSchedule = 10.0, augment: Moves = ('flip', 'translate')) -> Term:
+def consistency(weight: ScalarOrSchedule = 10.0, augment: Moves = (_FLIP, 'translate')) -> Term:
     """CR: `(D(x) - D(T(x)))^2` on real images, Zhang et al. 2020 (https://arxiv.org/abs/1910.12027).
 
     Args:
@@ -28,7 +30,7 @@ def consistency(weight: ScalarOrSchedule = 10.0, augment: Moves = ('flip', 'tran
 def balanced_consistency(
     weight: ScalarOrSchedule = 10.0,
     fake_weight: float = 1.0,
-    augment: Moves = ('flip', 'translate'),
+    augment: Moves = (_FLIP, 'translate'),
 ) -> Term:
     """bCR: the same of real and of fake images, Zhao et al. 2021 (https://arxiv.org/abs/2002.04724).
 
