@@ -58,20 +58,20 @@ class Layered:
     Attributes:
       first: the layer that is drawn first.
       net: parameters of the conditional.
-      rest: `(net, first [n, d]) -> ` the other layer.
+      conditional: `first [n, d] -> (mean, log_var)` of the other layer.
       d: length of the lower layer, which z begins with.
       up: whether the lower layer is drawn first.
     """
 
     first: Normal
     net: Net
-    rest: Callable[[Net, Array], Normal] = struct.field(pytree_node=False)
+    conditional: Network = struct.field(pytree_node=False)
     d: int = struct.field(pytree_node=False)
     up: bool = struct.field(pytree_node=False)
 
     def _given(self, h):
-        flat = self.rest(self.net, h.reshape(-1, h.shape[-1]))
-        return jax.tree.map(lambda leaf: leaf.reshape(*h.shape[:-1], -1), flat)
+        flat, _ = self.conditional.apply(self.net, h.reshape(-1, h.shape[-1]), train=False)
+        return normal(*jax.tree.map(lambda leaf: leaf.reshape(*h.shape[:-1], -1), flat))
 
     def _joined(self, first, other):
         return jnp.concatenate([first, other] if self.up else [other, first], axis=-1)
@@ -111,15 +111,10 @@ def two_layers(lower: int, upper: int, hidden: int, init: Callable) -> tuple[Pos
         for d, n in ((upper, lower), (lower, upper))
     )
 
-    def given(network: Network) -> Callable[[Net, Array], Normal]:
-        return lambda net, h: normal(*network.apply(net, h, train=False)[0])
-
-    ways = {network: given(network) for network in (up, down)}
-
     def posterior(net, mean, log_var):
-        return Layered(normal(mean, log_var), net, ways[up], lower, True)
+        return Layered(normal(mean, log_var), net, up, lower, True)
 
     def prior(net, d, encode):
-        return Layered(standard_normal(upper), net, ways[down], lower, False)
+        return Layered(standard_normal(upper), net, down, lower, False)
 
     return Posterior(posterior, network=lambda d: up), Prior(prior, lambda shape, d: down)

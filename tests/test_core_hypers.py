@@ -67,7 +67,7 @@ def test_the_decay_of_an_average_follows_the_steps():
             lambda m, p, d=decay: d * m + (1 - d) * p, before, state.nets['net'].params
         )
         jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-12),
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-15),
             state.ema['net'].params,
             means,
         )

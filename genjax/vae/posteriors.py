@@ -121,7 +121,7 @@ def poincare(c: float = 1.0, kind: Literal['wrapped', 'riemannian'] = 'wrapped')
     def distribution(net, first, second):
         # Farther out all is at the edge of what float32 knows.
         length = jnp.sqrt(c * jnp.sum(jnp.square(first), axis=-1, keepdims=True) + 1e-12)
-        near = first * (_FARTHEST * jnp.tanh(length / _FARTHEST) / length)
+        near = first * (bounded(length, -_FARTHEST, _FARTHEST) / length)
         mean = exponential(jnp.zeros_like(first), near, c)
         log_var = bounded(second, -20.0, 2.0)
         if wrapped:
